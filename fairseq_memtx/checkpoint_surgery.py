@@ -1,0 +1,79 @@
+"""Loading weights into a model whose memory differs from the checkpoint's.
+
+Two experiments of the Memory Transformer paper need this: *memory extension* (add memory to a
+trained model and go on training) and *memory lesion* (take memory away and look at the loss of
+quality). Nothing is dropped or made up without a line in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from torch import nn
+
+from .errors import MemtxError
+
+logger = logging.getLogger(__name__)
+
+MEMORY = "encoder.memory.weight"
+CONTROLLER = ".memory_controller."
+
+
+def fit_memory(model: nn.Module, state_dict: dict[str, Any]) -> dict[str, Any]:
+    """A copy of ``state_dict`` whose memory is as large as the model's.
+
+    Memory tokens that both have are kept; the rest stay as the model initialised them. So does a
+    memory controller, if the checkpoint has none at all.
+    """
+    own, fitted = model.state_dict(), dict(state_dict)
+    wanted, saved = len(own.get(MEMORY, ())), len(fitted.get(MEMORY, ()))
+    if saved and not wanted:
+        del fitted[MEMORY]
+        _tell(f"memory lesion: all {saved} memory tokens of the checkpoint are left out")
+    elif wanted != saved and fitted:
+        memory = model.encoder.memory
+        fitted[MEMORY] = memory.fitted(fitted.get(MEMORY, own[MEMORY][:0]))
+        if wanted < saved:
+            _tell(f"memory lesion: the first {wanted} of the checkpoint's {saved} tokens are kept")
+        else:
+            _tell(
+                f"memory extension: {saved} memory tokens come from the checkpoint and "
+                f"{wanted - saved} are newly initialised"
+            )
+    controllers = {key: value for key, value in own.items() if CONTROLLER in f".{key}"}
+    if controllers and not any(CONTROLLER in f".{key}" for key in fitted):
+        fitted.update(controllers)
+        _tell("memory extension: the checkpoint has no memory controller; it is newly initialised")
+    return fitted
+
+
+def misfit(model: nn.Module, state_dict: dict[str, Any]) -> MemtxError:
+    """The error for a checkpoint that is of another model, in one line."""
+    own = model.state_dict()
+    problems = [
+        (sorted(own.keys() - state_dict.keys()), "that the model has are missing"),
+        (sorted(state_dict.keys() - own.keys()), "are unknown to the model"),
+        (
+            sorted(
+                key
+                for key in own.keys() & state_dict.keys()
+                if own[key].shape != state_dict[key].shape
+            ),
+            "have another shape",
+        ),
+    ]
+    listed = "; ".join(
+        f"{len(keys)} weights {what} (such as {keys[0]})" for keys, what in problems if keys
+    )
+    return MemtxError(
+        f"the checkpoint is of another model: {listed}. Use the --arch, the sizes, the "
+        "--memory-variant and the dictionaries it was trained with, or another --save-dir"
+    )
+
+
+def _tell(what: str) -> None:
+    logger.warning(
+        what + ". To train on, use --finetune-from-model (or --restore-file with "
+        "--reset-optimizer): the optimizer's state in the checkpoint does not fit"
+    )

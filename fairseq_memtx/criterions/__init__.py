@@ -1,0 +1,1 @@
+"""Criterions; importing registers them. fairseq does not import this folder by itself."""

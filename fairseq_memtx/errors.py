@@ -1,0 +1,84 @@
+"""Errors that a user can act upon, told in one line."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import TracebackType
+
+
+class MemtxError(Exception):
+    """Something the user can put right. The message says what was wrong, where, and what to do."""
+
+
+def explain(error: BaseException | None) -> str | None:
+    """One line for an error that the user can put right, or None for any other.
+
+    Looks through the chain of causes, since fairseq's trainer replaces what a model raises by an
+    exception of its own. Errors that fairseq raises before it asks the plugin anything are
+    recognised by what they say.
+    """
+    while error is not None:
+        if isinstance(error, MemtxError):
+            return str(error)
+        for kind, pattern, line in _FAIRSEQ_ERRORS:
+            found = isinstance(error, kind) and re.search(pattern, str(error), re.DOTALL)
+            if found:
+                return line.format(**found.groupdict())
+        error = error.__cause__ or error.__context__
+    return None
+
+
+_PREPROCESS = "give the folder that fairseq-preprocess wrote, or run fairseq-preprocess again"
+
+_FAIRSEQ_ERRORS = [
+    (
+        FileNotFoundError,
+        r"No such file or directory: '(?P<file>[^']*dict\.[^']*\.txt)'",
+        f"the data folder has no dictionary {{file}}: {_PREPROCESS}",
+    ),
+    (
+        FileNotFoundError,
+        r"Dataset not found: (?P<split>\S+) \((?P<folder>.*)\)",
+        f"the data folder {{folder}} has no '{{split}}' set for this language pair: {_PREPROCESS}",
+    ),
+    (
+        Exception,
+        r"Could not infer language pair",
+        "the language pair could not be read from the data folder, which is missing, empty or "
+        f"half-written: {_PREPROCESS}, or name the languages with -s and -t",
+    ),
+    (
+        Exception,
+        r"Size of sample #(?P<index>\d+) is invalid \(=(?P<size>.*?)\) since "
+        r"max_positions=(?P<limit>.*?), skip",
+        "sentence {index} has {size} tokens (source, target), more than the {limit} that the model "
+        "takes: shorten it, raise --max-source-positions and --max-target-positions, or skip such "
+        "sentences with --skip-invalid-size-inputs-valid-test",
+    ),
+    (
+        OSError,
+        r"Model file not found: (?P<file>.*)",
+        "there is no checkpoint {file}: check --path (or --restore-file)",
+    ),
+]
+
+
+def _print_one_line(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    line = explain(error)
+    if line is None:
+        _previous_hook(kind, error, trace)
+    else:
+        print(f"fairseq-memtx: error: {line}", file=sys.stderr)
+
+
+_previous_hook = sys.excepthook
+
+
+def install_hook() -> None:
+    """Let uncaught errors that `explain` knows end a command in one line; Python exits with 1."""
+    global _previous_hook
+    if sys.excepthook is not _print_one_line:
+        _previous_hook, sys.excepthook = sys.excepthook, _print_one_line

@@ -1,0 +1,266 @@
+"""Memory Transformer for translation, arXiv:2006.11527.
+
+Data flow: the encoder puts ``M`` places in front of the source tokens and hands them to fairseq's
+own forward; where that embeds its input, the places become the learned memory vectors. The layers
+work on ``[memory; source]``, the decoder's cross-attention sees both, and the attention that the
+decoder reports is cut back to the source, so that alignments are over source words.
+
+Shapes: ``B`` batch, ``T`` source length, ``M`` memory tokens, ``C`` channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from fairseq.distributed import fsdp_wrap
+from fairseq.models import register_model
+from fairseq.models.transformer import (
+    TransformerDecoderBase,
+    TransformerEncoderBase,
+    TransformerModel,
+)
+from fairseq.models.transformer.transformer_config import (
+    DEFAULT_MAX_SOURCE_POSITIONS as LONGEST_SOURCE,
+)
+from fairseq.modules.checkpoint_activations import checkpoint_wrapper
+from torch import Tensor, nn
+
+from .. import checkpoint_surgery, data_folder, presets
+from ..errors import MemtxError
+from ..memory import MemoryTokens
+from ..modules.encoder_layer import (
+    BottleneckLayer,
+    BottleneckSkipLayer,
+    ControllerLayer,
+    MemoryEncoderLayer,
+)
+
+LAYER_OF_VARIANT = {
+    "tokens": MemoryEncoderLayer,
+    "controller": ControllerLayer,
+    "shared-controller": ControllerLayer,
+    "bottleneck": BottleneckLayer,
+    "bottleneck-skip": BottleneckSkipLayer,
+}
+
+
+@register_model("mem_transformer")
+class MemoryTransformerModel(TransformerModel):
+    """fairseq's transformer with a memory in its encoder (section 3 of the paper).
+
+    With ``--memory-tokens 0 --memory-variant tokens`` this is fairseq's transformer itself.
+    """
+
+    @classmethod
+    def add_args(cls, parser) -> None:
+        """Add fairseq's transformer flags and the two of the memory."""
+        super().add_args(parser)
+        parser.add_argument(
+            "--memory-tokens",
+            type=int,
+            metavar="M",
+            help="memory tokens in front of the source; 0 is fairseq's transformer (default: 10)",
+        )
+        parser.add_argument(
+            "--memory-variant",
+            metavar="VARIANT",
+            help=f"what updates the memory, one of {', '.join(LAYER_OF_VARIANT)} (default: tokens)",
+        )
+
+    @classmethod
+    def build_model(cls, args, task) -> MemoryTransformerModel:
+        """Build the model of a command line or of a hydra configuration.
+
+        Raises:
+            MemtxError: if the memory flags make no sense, or the data folder is half-written.
+        """
+        args = presets.as_namespace(args, cls)
+        check_memory(args)
+        data_folder.check(task)
+        return super().build_model(args, task)
+
+    @classmethod
+    def build_encoder(cls, cfg, src_dict, embed_tokens) -> TransformerEncoderBase:
+        kind = MemoryTransformerEncoder if cfg.memory_tokens else TransformerEncoderBase
+        return kind(cfg, src_dict, embed_tokens)
+
+    @classmethod
+    def build_decoder(cls, cfg, tgt_dict, embed_tokens) -> TransformerDecoderBase:
+        kind = MemoryTransformerDecoder if cfg.memory_tokens else TransformerDecoderBase
+        return kind(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
+
+    def load_state_dict(self, state_dict, strict=True, model_cfg=None, args=None):
+        """Load weights of a model with any number of memory tokens, or with none.
+
+        Raises:
+            MemtxError: if the checkpoint is of another model.
+        """
+        state_dict = checkpoint_surgery.fit_memory(self, state_dict)
+        try:
+            return super().load_state_dict(state_dict, strict, model_cfg, args)
+        except RuntimeError as cause:
+            raise checkpoint_surgery.misfit(self, state_dict) from cause
+
+
+class MemoryTransformerEncoder(TransformerEncoderBase):
+    """fairseq's encoder over ``[memory; source]``.
+
+    Memory has no positions, and source tokens keep theirs: ``--max-source-positions`` counts source
+    tokens alone.
+    """
+
+    def __init__(self, cfg, dictionary, embed_tokens) -> None:
+        self.memory_tokens = cfg.memory_tokens
+        super().__init__(cfg, dictionary, embed_tokens)
+        self.memory = MemoryTokens(cfg.memory_tokens, embed_tokens.embedding_dim)
+
+    def build_encoder_layer(self, cfg) -> nn.Module:
+        """One layer of the variant, wrapped for checkpointing and FSDP as in fairseq."""
+        kind = LAYER_OF_VARIANT[cfg.memory_variant]
+        if cfg.memory_variant == "tokens":
+            layer = kind(cfg)
+        elif cfg.memory_variant == "shared-controller":
+            if not hasattr(self, "memory_controller"):
+                self.memory_controller = MemoryEncoderLayer(cfg)
+            layer = kind(cfg, cfg.memory_tokens, self.memory_controller)
+        else:
+            layer = kind(cfg, cfg.memory_tokens)
+        if cfg.checkpoint_activations:
+            layer = checkpoint_wrapper(layer, offload_to_cpu=cfg.offload_activations)
+        return fsdp_wrap(
+            layer, min_num_params=0 if cfg.checkpoint_activations else cfg.min_params_to_wrap
+        )
+
+    def forward(
+        self,
+        src_tokens: Tensor,
+        src_lengths: Tensor | None = None,
+        return_all_hiddens: bool = False,
+        token_embeddings: Tensor | None = None,
+    ) -> dict[str, list[Tensor]]:
+        """Encode.
+
+        Args:
+            src_tokens: ``B x T``, padded on either side.
+            src_lengths: not used, as in fairseq.
+            return_all_hiddens: return the input and output of every layer.
+            token_embeddings: ``B x T x C``, in place of looking the source up.
+
+        Returns:
+            What fairseq's encoder returns, with ``M + T`` places for ``T``; ``src_lengths`` still
+            counts source tokens.
+
+        Raises:
+            MemtxError: if the source is longer than ``--max-source-positions``.
+        """
+        if src_tokens.size(1) > self.max_source_positions:
+            raise MemtxError(
+                f"a source of {src_tokens.size(1)} tokens is longer than --max-source-positions "
+                f"{self.max_source_positions}: shorten it, or train with more positions"
+            )
+        # Any symbol but padding: the padding mask is right, and the embedding never sees it.
+        src_tokens = self._with_places(src_tokens, self.dictionary.bos())
+        encoder_out = super().forward(src_tokens, src_lengths, return_all_hiddens, token_embeddings)
+        encoder_out["src_lengths"] = [
+            lengths - self.memory_tokens for lengths in encoder_out["src_lengths"]
+        ]
+        return encoder_out
+
+    def forward_embedding(
+        self, src_tokens: Tensor, token_embedding: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Embed ``B x (M + T)``, memory being the embedding of its places."""
+        source = src_tokens[:, self.memory_tokens :]
+        if token_embedding is None:
+            token_embedding = self.embed_tokens(source)
+        memory = self.memory(len(source)).to(token_embedding)
+        # Places are padding here, since padding is what has no position and is not counted.
+        return super().forward_embedding(
+            self._with_places(source, self.padding_idx), torch.cat([memory, token_embedding], dim=1)
+        )
+
+    def _with_places(self, source: Tensor, symbol: int) -> Tensor:
+        """``M`` times ``symbol`` in front of the source, ``B x (M + T)``."""
+        return torch.cat(
+            [source.new_full((len(source), self.memory_tokens), symbol), source], dim=1
+        )
+
+
+class MemoryTransformerDecoder(TransformerDecoderBase):
+    """fairseq's decoder; attends to memory and source, reports attention over the source."""
+
+    def __init__(self, cfg, dictionary, embed_tokens, no_encoder_attn: bool = False) -> None:
+        super().__init__(cfg, dictionary, embed_tokens, no_encoder_attn)
+        self.memory_tokens = cfg.memory_tokens
+        self.need_attn = True
+
+    def extract_features(
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: dict[str, list[Tensor]] | None,
+        incremental_state: dict | None = None,
+        full_context_alignment: bool = False,
+        alignment_layer: int | None = None,
+        alignment_heads: int | None = None,
+    ) -> tuple[Tensor, dict]:
+        """Decode to features, ``B x targets x C``.
+
+        ``attn`` in the second result is ``B x targets x T``. What a word gives to memory is left
+        out and not made up for, so rows sum to less than one.
+        """
+        if alignment_layer is None and (self.training or not self.need_attn):
+            alignment_layer = -1  # nobody reads the weights: no layer need return them
+        features, extra = super().extract_features(
+            prev_output_tokens,
+            encoder_out,
+            incremental_state,
+            full_context_alignment,
+            alignment_layer,
+            alignment_heads,
+        )
+        extra["attn"] = [
+            None if attn is None else attn[..., self.memory_tokens :] for attn in extra["attn"]
+        ]
+        return features, extra
+
+    def make_generation_fast_(self, need_attn: bool = False, **kwargs) -> None:
+        """Fairseq tells here whether alignments are wanted (``--print-alignment``)."""
+        self.need_attn = bool(need_attn)
+
+
+def check_memory(args) -> None:
+    """Refuse memory flags that make no sense.
+
+    Raises:
+        MemtxError: for an unknown variant, a negative or huge ``M``, and a variant without memory.
+    """
+    tokens, variant = args.memory_tokens, args.memory_variant
+    if variant not in LAYER_OF_VARIANT:
+        raise MemtxError(
+            f"--memory-variant {variant} is unknown: use one of {', '.join(LAYER_OF_VARIANT)}"
+        )
+    longest = getattr(args, "max_source_positions", None) or LONGEST_SOURCE
+    if not 0 <= tokens <= longest:
+        raise MemtxError(
+            f"--memory-tokens {tokens} is out of range: use 0 to {longest} "
+            "(--max-source-positions; the papers use 5 to 30)"
+        )
+    if tokens == 0 and variant != "tokens":
+        raise MemtxError(
+            f"--memory-variant {variant} needs memory, and --memory-tokens is 0: give at least 1, "
+            "or use --memory-variant tokens"
+        )
+
+
+for name in (
+    "mem_transformer",
+    "mem_transformer_tiny",
+    "mem_transformer_multi30k",
+    "mem_transformer_iwslt_de_en",
+    "mem_transformer_wmt",
+    "mem_transformer_wmt_small",
+    "mem_ctrl_transformer_wmt",
+    "mem_ctrl_shared_transformer_wmt",
+    "mem_bottleneck_transformer_wmt",
+    "mem_bottleneck_skip_transformer_wmt",
+):
+    presets.register("mem_transformer", name)

@@ -1,0 +1,1 @@
+"""fairseq layers built on ``memory/``; they know nothing of models."""

@@ -1,0 +1,70 @@
+"""Architecture presets: one YAML file each, for the command line and for hydra.
+
+``config/model/<arch>.yaml`` is the only place where an architecture's sizes stand. The command line
+reads it here (``--arch <arch>``); hydra finds it with ``--config-dir`` (``model=<arch>``) or by its
+name (``model._name=<arch>``). Where both would have to be kept in step, hydra would ignore the
+command-line preset of a dataclass model without a word.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fairseq.models import ARCH_CONFIG_REGISTRY, register_model_architecture
+from fairseq.models.transformer import base_architecture
+from omegaconf import DictConfig, OmegaConf
+
+from .errors import MemtxError
+
+FOLDER = Path(__file__).parent / "config" / "model"
+
+
+def read(arch: str) -> dict[str, Any]:
+    """Sizes of an architecture, by the names of the command line's flags."""
+    sizes = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{arch}.yaml"))
+    del sizes["_name"]
+    return sizes
+
+
+def register(model: str, arch: str) -> None:
+    """Register ``arch`` as a named architecture of ``model``."""
+    if arch in ARCH_CONFIG_REGISTRY:
+        return  # fairseq may import a --user-dir under a second name
+
+    @register_model_architecture(model, arch)
+    def fill_in(args: Any) -> None:
+        for name, value in read(arch).items():
+            if getattr(args, name, None) is None:
+                setattr(args, name, value)
+        base_architecture(args)
+
+
+def as_namespace(args: Any, model: type) -> Any:
+    """A model's configuration as fairseq's transformer reads it.
+
+    hydra hands over a `DictConfig`, from which fairseq's ``TransformerConfig.from_namespace`` would
+    drop every name that is not its own, and in which a misspelled name would go unnoticed.
+
+    Raises:
+        MemtxError: if a hydra configuration has a name that the model does not know.
+    """
+    if not isinstance(args, DictConfig):
+        return args
+    settings = OmegaConf.to_container(args, resolve=True)
+    unknown = sorted(settings.keys() - _known_names(model))
+    if unknown:
+        raise MemtxError(
+            f"the model configuration has unknown names: {', '.join(unknown)}. Use the names of "
+            "the command line with '_' for '-', such as memory_tokens"
+        )
+    return argparse.Namespace(**settings)
+
+
+def _known_names(model: type) -> set[str]:
+    parser = argparse.ArgumentParser()
+    model.add_args(parser)
+    filled_in = argparse.Namespace()
+    base_architecture(filled_in)
+    return {action.dest for action in parser._actions} | set(vars(filled_in)) | {"_name", "arch"}

@@ -1,0 +1,1 @@
+"""Tasks. The Memory Transformer needs none: it trains on fairseq's own ``translation``."""

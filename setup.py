@@ -1,0 +1,28 @@
+"""Packaging. What was tested together is pinned in constraints.txt."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    "text": ["sacremoses", "subword-nmt", "sacrebleu"],
+    "plot": ["matplotlib"],
+    "tensorboard": ["tensorboard"],
+    # The corpus of scripts/quickstart.sh is made with these two.
+    "quickstart": ["num2words", "Babel"],
+    "dev": ["pytest", "hypothesis", "ruff"],
+}
+
+setup(
+    name="fairseq-memtx",
+    version="0.1.0",
+    description="Memory-augmented transformers for fairseq",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11,<3.13",
+    packages=find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]),
+    package_data={"fairseq_memtx": ["config/**/*.yaml"]},
+    install_requires=["ve-fairseq==0.12.3", "torch>=2.6"],
+    extras_require={**EXTRAS, "all": sorted({name for names in EXTRAS.values() for name in names})},
+)
