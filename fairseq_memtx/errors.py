@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+import traceback
 from types import TracebackType
 
+from hydra.errors import CompactHydraException
 
-class MemtxError(Exception):
-    """Something the user can put right. The message says what was wrong, where, and what to do."""
+
+class MemtxError(CompactHydraException):
+    """Something the user can put right. The message says what was wrong, where, and what to do.
+
+    hydra, through which ``fairseq-hydra-train`` runs, prints an error of this base in one line.
+    """
 
 
 def explain(error: BaseException | None) -> str | None:
@@ -21,30 +27,43 @@ def explain(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, MemtxError):
             return str(error)
-        for kind, pattern, line in _FAIRSEQ_ERRORS:
+        for kind, pattern, function, line in _FAIRSEQ_ERRORS:
             found = isinstance(error, kind) and re.search(pattern, str(error), re.DOTALL)
-            if found:
+            if found and (function is None or _passed_through(error, function)):
                 return line.format(**found.groupdict())
         error = error.__cause__ or error.__context__
     return None
 
 
+def _passed_through(error: BaseException, function: str) -> bool:
+    return any(frame.name == function for frame in traceback.extract_tb(error.__traceback__))
+
+
 _PREPROCESS = "give the folder that fairseq-preprocess wrote, or run fairseq-preprocess again"
 
+_OPTIMIZER = (
+    "the optimizer's state in the checkpoint does not fit this model: train on with "
+    "--reset-optimizer, or start from the weights alone with --finetune-from-model"
+)
+
+# Kind, what it says, the function it came through (where the words alone are too common), our line.
 _FAIRSEQ_ERRORS = [
     (
         FileNotFoundError,
         r"No such file or directory: '(?P<file>[^']*dict\.[^']*\.txt)'",
+        None,
         f"the data folder has no dictionary {{file}}: {_PREPROCESS}",
     ),
     (
         FileNotFoundError,
         r"Dataset not found: (?P<split>\S+) \((?P<folder>.*)\)",
+        None,
         f"the data folder {{folder}} has no '{{split}}' set for this language pair: {_PREPROCESS}",
     ),
     (
         Exception,
         r"Could not infer language pair",
+        None,
         "the language pair could not be read from the data folder, which is missing, empty or "
         f"half-written: {_PREPROCESS}, or name the languages with -s and -t",
     ),
@@ -52,6 +71,7 @@ _FAIRSEQ_ERRORS = [
         Exception,
         r"Size of sample #(?P<index>\d+) is invalid \(=(?P<size>.*?)\) since "
         r"max_positions=(?P<limit>.*?), skip",
+        None,
         "sentence {index} has {size} tokens (source, target), more than the {limit} that the model "
         "takes: shorten it, raise --max-source-positions and --max-target-positions, or skip such "
         "sentences with --skip-invalid-size-inputs-valid-test",
@@ -59,8 +79,11 @@ _FAIRSEQ_ERRORS = [
     (
         OSError,
         r"Model file not found: (?P<file>.*)",
-        "there is no checkpoint {file}: check --path (or --restore-file)",
+        None,
+        "there is no checkpoint {file}: check --path",
     ),
+    (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
+    (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),
 ]
 
 

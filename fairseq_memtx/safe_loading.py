@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+import re
+from typing import Any
 
 import torch
 from fairseq import checkpoint_utils
@@ -18,7 +20,7 @@ from .errors import MemtxError
 
 
 def check(path: str) -> None:
-    """Look at a checkpoint without loading it.
+    """Look at a checkpoint before anything of it is built.
 
     Raises:
         MemtxError: if the file is not a whole checkpoint, or if it holds anything that is neither a
@@ -30,45 +32,56 @@ def check(path: str) -> None:
         raise MemtxError(f"checkpoint {path} is empty: it was never written whole, use another one")
     try:
         objects = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except ValueError:
-        return  # the format of torch before 1.6, which is checked while it is read
+    except ValueError:  # the format of torch before 1.6 can be looked at only by loading it
+        objects = _objects_of_old_format(path)
     except Exception as cause:
         raise _cut_off(path) from cause
     if objects:
-        raise _refused(path, ", ".join(sorted(objects)))
+        raise MemtxError(
+            f"checkpoint {path} is refused, since it holds {', '.join(sorted(objects))}, which no "
+            "checkpoint of fairseq needs and which could run code: use a checkpoint from a source "
+            "you trust, or let its author save the weights alone"
+        )
+
+
+def load(path: str) -> dict[str, Any]:
+    """A checkpoint as it was written, checked, on the CPU."""
+    check(path)
+    return torch.load(path, map_location="cpu")
 
 
 def guard_fairseq() -> None:
     """Put `check` in front of the one function by which fairseq reads checkpoints."""
-    load = checkpoint_utils.load_checkpoint_to_cpu
-    if hasattr(load, "__wrapped__"):
+    unguarded = checkpoint_utils.load_checkpoint_to_cpu
+    if hasattr(unguarded, "__wrapped__"):
         return
 
-    @functools.wraps(load)
+    @functools.wraps(unguarded)
     def load_checkpoint_to_cpu(path, *args, **kwargs):
-        local_path = checkpoint_utils.PathManager.get_local_path(path)
-        check(local_path)
+        check(checkpoint_utils.PathManager.get_local_path(path))
         try:
-            state = load(path, *args, **kwargs)
-        except pickle.UnpicklingError as cause:
-            raise _refused(path, str(cause).split("\n", 1)[0]) from cause
-        except (RuntimeError, EOFError) as cause:
-            raise _cut_off(path) from cause
-        if "model" not in state:
+            return unguarded(path, *args, **kwargs)
+        except (
+            KeyError
+        ) as cause:  # fairseq's upgrade of old checkpoints misses what all of them had
             raise MemtxError(
-                f"checkpoint {path} holds no model: give a file that fairseq-train wrote"
-            )
-        return state
+                f"{path} is no checkpoint of fairseq: give a file that fairseq-train wrote"
+            ) from cause
 
     checkpoint_utils.load_checkpoint_to_cpu = load_checkpoint_to_cpu
 
 
-def _refused(path: str, objects: str) -> MemtxError:
-    return MemtxError(
-        f"checkpoint {path} is refused, since it holds {objects}, which no checkpoint of fairseq "
-        "needs and which could run code: use a checkpoint from a source you trust, or let its "
-        "author save the weights alone"
-    )
+def _objects_of_old_format(path: str) -> list[str]:
+    try:
+        torch.load(path, map_location="cpu")
+    except pickle.UnpicklingError as cause:
+        named = re.search(r"GLOBAL ([\w.]+)", str(cause))
+        if named:
+            return [named[1]]
+        raise _cut_off(path) from cause
+    except Exception as cause:
+        raise _cut_off(path) from cause
+    return []
 
 
 def _cut_off(path: str) -> MemtxError:

@@ -19,18 +19,19 @@ class AttentionProbe:
 
         with AttentionProbe(named_attention_modules) as probe, torch.no_grad():
             encoder(src_tokens)
-        probe.weights["layers.0.self_attn"]
+        first_call, *later_calls = probe.weights["layers.0.self_attn"]
 
     Args:
         modules: ``(name, module)`` pairs.
 
     Attributes:
-        weights: the last weights of each module, by name, on the CPU.
+        weights: by name, the weights of every call of a module, first call first, on the CPU. A
+            module that several layers share is called by each of them.
     """
 
     def __init__(self, modules: Iterable[tuple[str, nn.Module]]) -> None:
         self.modules = dict(modules)
-        self.weights: dict[str, Tensor] = {}
+        self.weights: dict[str, list[Tensor]] = {name: [] for name in self.modules}
         self._handles: list[Any] = []
 
     def __enter__(self) -> AttentionProbe:
@@ -53,7 +54,7 @@ class AttentionProbe:
 
     def _recorder(self, name: str):
         def record(module: nn.Module, inputs: Any, output: tuple[Tensor, Tensor]) -> None:
-            self.weights[name] = output[1].detach().float().cpu()
+            self.weights[name].append(output[1].detach().float().cpu())
 
         return record
 

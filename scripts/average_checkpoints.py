@@ -1,0 +1,92 @@
+"""Average the weights of several checkpoints into one.
+
+Launch: ``python scripts/average_checkpoints.py --inputs A.pt B.pt C.pt --output averaged.pt``, or
+``--last 5 checkpoints/`` for the five newest epochs in place of ``--inputs``.
+
+fairseq's wheel ships no such script. The result carries the configuration of the last input and no
+optimiser state: it is for generation, or for ``--finetune-from-model``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fairseq_memtx import safe_loading
+from fairseq_memtx.errors import MemtxError
+
+NEEDED = ("args", "cfg", "model", "task_state", "extra_state", "optimizer_history")
+
+
+def main() -> None:
+    """Read the command line and average."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--inputs", nargs="+", type=Path, metavar="FILE")
+    which.add_argument(
+        "--last", nargs=2, metavar=("N", "FOLDER"), help="the N newest epochs: checkpoint<epoch>.pt"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    arguments = parser.parse_args()
+    if arguments.output.exists():
+        raise MemtxError(f"{arguments.output} exists: delete it, or give another --output")
+    inputs = arguments.inputs or newest_epochs(Path(arguments.last[1]), int(arguments.last[0]))
+
+    averaged = average(inputs)
+    # Under another name until it is whole.
+    partial = arguments.output.with_name(arguments.output.name + ".partial")
+    torch.save(averaged, partial)
+    os.replace(partial, arguments.output)
+    print(f"wrote {arguments.output}, the average of {', '.join(map(str, inputs))}")
+
+
+def newest_epochs(folder: Path, count: int) -> list[Path]:
+    """The last ``count`` of ``checkpoint<epoch>.pt`` in a folder, oldest first."""
+    epochs = {
+        int(match[1]): path
+        for path in folder.glob("checkpoint*.pt")
+        if (match := re.fullmatch(r"checkpoint(\d+)\.pt", path.name))
+    }
+    if not 1 <= count <= len(epochs):
+        raise MemtxError(
+            f"{folder} has {len(epochs)} epoch checkpoints and {count} are to be averaged: "
+            "train without --no-epoch-checkpoints, or give fewer"
+        )
+    return [epochs[epoch] for epoch in sorted(epochs)[-count:]]
+
+
+def average(paths: list[Path]) -> dict:
+    """The mean of the models, in float64, with what the last file holds beside its weights.
+
+    Raises:
+        MemtxError: if a file is missing or of another model than the first.
+    """
+    total: dict[str, torch.Tensor] = {}
+    for path in tqdm(paths, desc="checkpoints", unit="file"):
+        if not path.exists():
+            raise MemtxError(f"there is no checkpoint {path}: check --inputs")
+        state = safe_loading.load(str(path))
+        shapes = {name: tuple(value.shape) for name, value in state["model"].items()}
+        if total and shapes != {name: tuple(value.shape) for name, value in total.items()}:
+            raise MemtxError(
+                f"checkpoint {path} is of another model than {paths[0]}: average checkpoints of "
+                "one training run"
+            )
+        for name, value in state["model"].items():
+            total[name] = total.get(name, 0) + value.double()
+    state["model"] = {
+        name: (total[name] / len(paths)).to(value.dtype) for name, value in state["model"].items()
+    }
+    return {name: state[name] for name in NEEDED if name in state}
+
+
+if __name__ == "__main__":
+    main()

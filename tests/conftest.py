@@ -1,0 +1,158 @@
+"""What the tests share: small models in memory, a toy corpus, and fairseq's commands."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+# Tiny models crawl when OpenMP's threads spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
+from fairseq.data import Dictionary  # noqa: E402
+from fairseq.models import ARCH_CONFIG_REGISTRY  # noqa: E402
+
+from fairseq_memtx.models.mem_transformer import MemoryTransformerModel  # noqa: E402
+
+SMALL = {
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_embed_dim": 16,
+    "encoder_ffn_embed_dim": 32,
+    "encoder_attention_heads": 2,
+    "decoder_embed_dim": 16,
+    "decoder_ffn_embed_dim": 32,
+    "decoder_attention_heads": 2,
+    "share_all_embeddings": True,
+}
+VARIANTS = ["tokens", "controller", "shared-controller", "bottleneck", "bottleneck-skip"]
+
+
+def words(count: int = 20) -> Dictionary:
+    """A dictionary of ``count`` words."""
+    dictionary = Dictionary()
+    for index in range(count):
+        dictionary.add_symbol(f"w{index}")
+    return dictionary
+
+
+def toy_task(dictionary: Dictionary | None = None) -> Namespace:
+    """As much of a task as a model asks for."""
+    dictionary = dictionary or words()
+    return Namespace(
+        source_dictionary=dictionary, target_dictionary=dictionary, cfg=Namespace(data=None)
+    )
+
+
+def build(
+    variant: str = "tokens", memory_tokens: int = 3, seed: int = 1, **flags
+) -> MemoryTransformerModel:
+    """A small model in float64, in evaluation mode."""
+    torch.manual_seed(seed)
+    args = Namespace(
+        memory_tokens=memory_tokens, memory_variant=variant, **{**SMALL, "dropout": 0.0, **flags}
+    )
+    ARCH_CONFIG_REGISTRY["mem_transformer"](args)
+    return MemoryTransformerModel.build_model(args, toy_task()).double().eval()
+
+
+def batch(*lengths: int, left: bool = True, seed: int = 2) -> torch.Tensor:
+    """Random source sentences ``B x T`` of the given lengths (end of sentence included), padded."""
+    dictionary = words()
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for length in lengths:
+        text = torch.randint(4, len(dictionary), (length - 1,), generator=generator)
+        padding = torch.full((max(lengths) - length,), dictionary.pad())
+        text = torch.cat([text, torch.tensor([dictionary.eos()])])
+        rows.append(torch.cat([padding, text] if left else [text, padding]))
+    return torch.stack(rows)
+
+
+def run(
+    command: str, *arguments: object, cwd: Path = ROOT, **options
+) -> subprocess.CompletedProcess:
+    """Run a command of the environment, such as ``fairseq-train``, and return what it printed."""
+    program = Path(sys.executable).with_name(command)
+    return subprocess.run(
+        [str(program), *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
+    )
+
+
+def succeed(*arguments: object, **options) -> str:
+    """`run`, and fail the test with the command's own words where it fails."""
+    result = run(*arguments, **options)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output[-4000:]
+    return output
+
+
+def fail(*arguments: object, **options) -> str:
+    """`run` a command that has to fail in one clear line; returns that line."""
+    result = run(*arguments, **options)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr, result.stderr[-4000:]
+    return result.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def toy_text(tmp_path_factory) -> Path:
+    """Sentences of number words and the same reversed: ``{train,valid,test}.{src,tgt}``."""
+    folder = tmp_path_factory.mktemp("toy text")
+    numbers = random.Random(1)
+    vocabulary = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    for split, count in [("train", 300), ("valid", 20), ("test", 12)]:
+        with open(folder / f"{split}.src", "w") as source, open(
+            folder / f"{split}.tgt", "w"
+        ) as target:
+            for _ in range(count):
+                sentence = numbers.choices(vocabulary, k=numbers.randint(2, 7))
+                source.write(" ".join(sentence) + "\n")
+                target.write(" ".join(reversed(sentence)) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_data(toy_text, tmp_path_factory) -> Path:
+    """`toy_text` as ``fairseq-preprocess`` binarises it."""
+    folder = tmp_path_factory.mktemp("toy data") / "bin"
+    prefixes = [f"--{split}pref={toy_text / split}" for split in ("train", "valid", "test")]
+    succeed(
+        "fairseq-preprocess", "-s", "src", "-t", "tgt", *prefixes,
+        "--joined-dictionary", "--destdir", folder,
+    )  # fmt: skip
+    return folder
+
+
+def train_flags(data: Path, save_dir: Path, *more: object) -> list[object]:
+    """Flags of a training run of seconds; later ones win."""
+    flags = (
+        "-s src -t tgt --user-dir fairseq_memtx --arch mem_transformer_tiny --encoder-embed-dim 32 "
+        "--decoder-embed-dim 32 --encoder-ffn-embed-dim 32 --decoder-ffn-embed-dim 32 "
+        "--memory-tokens 3 --optimizer adam --lr 5e-3 --criterion label_smoothed_cross_entropy "
+        "--max-tokens 400 --max-update 6 --log-format simple --log-interval 2 --cpu "
+        "--num-workers 0 --no-epoch-checkpoints --seed 1"
+    )
+    return [data, *flags.split(), "--save-dir", save_dir, *more]
+
+
+@pytest.fixture(scope="session")
+def trained(toy_data, tmp_path_factory) -> Path:
+    """Folder of a model that a real ``fairseq-train`` wrote, with ``checkpoint_last.pt``."""
+    folder = tmp_path_factory.mktemp("trained")
+    succeed("fairseq-train", *train_flags(toy_data, folder, "--max-update", 150))
+    return folder

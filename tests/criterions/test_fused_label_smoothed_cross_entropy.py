@@ -1,0 +1,93 @@
+"""The fused loss against fairseq's, values and gradients."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import pytest
+import torch
+from conftest import batch, build, toy_task, words
+from fairseq.criterions.label_smoothed_cross_entropy import (
+    LabelSmoothedCrossEntropyCriterion,
+    label_smoothed_nll_loss,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairseq_memtx.criterions.fused_label_smoothed_cross_entropy import (
+    FusedLabelSmoothedCrossEntropy,
+)
+from fairseq_memtx.modules.label_smoothing import label_smoothed_nll
+
+PAD = 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    rows=st.integers(1, 9),
+    vocabulary=st.integers(2, 12),
+    epsilon=st.sampled_from([0.0, 0.1, 0.5]),
+    size=st.sampled_from([1e-3, 1.0, 100.0]),
+    seed=st.integers(0, 999),
+)
+def test_equals_fairseqs(rows, vocabulary, epsilon, size, seed):
+    numbers = torch.Generator().manual_seed(seed)
+    logits = torch.randn(rows, vocabulary, generator=numbers, dtype=torch.float64) * size
+    logits.requires_grad_()
+    target = torch.randint(0, vocabulary, (rows,), generator=numbers)  # padding among them
+    loss, nll = label_smoothed_nll_loss(
+        torch.log_softmax(logits, dim=-1), target, epsilon, ignore_index=PAD
+    )
+    ours, our_nll = label_smoothed_nll(logits, target, epsilon, PAD)
+    torch.testing.assert_close(ours, loss.detach().reshape(()))
+    torch.testing.assert_close(our_nll, nll.detach().reshape(()))
+    expected = torch.autograd.grad(loss * 3, logits)[0]
+    torch.testing.assert_close(torch.autograd.grad(ours * 3, logits)[0], expected)
+
+
+def test_gradient_by_finite_differences():
+    logits = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
+    target = torch.tensor([0, PAD, 3, 5])
+    assert torch.autograd.gradcheck(lambda z: label_smoothed_nll(z, target, 0.1, PAD)[0], logits)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_summed_in_float32(dtype):
+    logits = torch.randn(500, 40).to(dtype).requires_grad_()
+    target = torch.randint(2, 40, (500,))
+    loss, _ = label_smoothed_nll(logits, target, 0.1, PAD)
+    exact, _ = label_smoothed_nll(logits.double(), target, 0.1, PAD)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss.double(), exact, rtol=1e-5, atol=0)
+    grad = torch.autograd.grad(loss, logits)[0]
+    assert grad.dtype == dtype
+    expected = torch.autograd.grad(exact, logits)[0]
+    torch.testing.assert_close(grad, expected, rtol=2e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("prefix", [0, 2])
+@pytest.mark.parametrize("reduce", [True, False])
+def test_criterion_gives_the_same_log(prefix, reduce):
+    task = Namespace(**vars(toy_task()))
+    theirs, ours = (
+        kind(task, sentence_avg=False, label_smoothing=0.1, ignore_prefix_size=prefix,
+             report_accuracy=True)
+        for kind in (LabelSmoothedCrossEntropyCriterion, FusedLabelSmoothedCrossEntropy)
+    )  # fmt: skip
+    # fairseq's get_normalized_probs is in float32, whatever the model's type.
+    model, target = build().float(), batch(6, 3, left=False)
+    sample = {
+        "net_input": {
+            "src_tokens": batch(5, 5), "src_lengths": None, "prev_output_tokens": target,
+        },
+        "target": target,
+        "ntokens": int(target.ne(words().pad()).sum()),
+    }  # fmt: skip
+    expected, actual = theirs(model, sample, reduce), ours(model, sample, reduce)
+    torch.testing.assert_close(actual[0].reshape(-1), expected[0].reshape(-1))
+    assert actual[1] == expected[1]
+    for name, value in expected[2].items():
+        torch.testing.assert_close(
+            torch.as_tensor(actual[2][name]).double().reshape(-1),
+            torch.as_tensor(value).double().reshape(-1),
+        )

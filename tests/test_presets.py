@@ -1,0 +1,145 @@
+"""Every architecture, from the command line and from its YAML, is the same model."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import pytest
+from conftest import SMALL, build, fail, succeed, toy_task
+from fairseq import options
+from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_INV_REGISTRY, build_model
+from omegaconf import OmegaConf
+
+from fairseq_memtx import presets
+from fairseq_memtx.errors import MemtxError
+
+ARCHITECTURES = [
+    "mem_transformer",
+    "mem_transformer_wmt",
+    "mem_ctrl_transformer_wmt",
+    "mem_ctrl_shared_transformer_wmt",
+    "mem_bottleneck_transformer_wmt",
+    "mem_bottleneck_skip_transformer_wmt",
+    "mem_transformer_wmt_small",
+    "mem_transformer_iwslt_de_en",
+    "mem_transformer_multi30k",
+    "mem_transformer_tiny",
+]
+WMT = [name for name in ARCHITECTURES if name.endswith("_wmt")]
+
+
+def command_line(arch: str, *flags: str) -> Namespace:
+    parser = options.get_training_parser()
+    return options.parse_args_and_arch(parser, ["data", "--arch", arch, *flags])
+
+
+def test_names_are_registered_and_have_their_file():
+    assert sorted(ARCH_MODEL_INV_REGISTRY["mem_transformer"]) == sorted(ARCHITECTURES)
+    assert sorted(path.stem for path in presets.FOLDER.glob("*.yaml")) == sorted(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_hydra_builds_what_the_command_line_builds(arch):
+    ours = command_line(arch)
+    by_flags = build_model(ours, toy_task())
+    by_yaml = build_model(OmegaConf.load(presets.FOLDER / f"{arch}.yaml"), toy_task())
+    shapes = [
+        {name: tuple(value.shape) for name, value in model.state_dict().items()}
+        for model in (by_flags, by_yaml)
+    ]
+    assert shapes[0] == shapes[1]
+    for name in (*presets.read(arch), "dropout", "activation_fn", "max_source_positions"):
+        assert getattr(by_flags.cfg, name) == getattr(by_yaml.cfg, name), name
+    assert [p.requires_grad for p in by_flags.parameters()] == [
+        p.requires_grad for p in by_yaml.parameters()
+    ]
+
+
+@pytest.mark.parametrize("arch", WMT)
+def test_wmt_sizes(arch):
+    args = command_line(arch)
+    for side in ("encoder", "decoder"):
+        sizes = [
+            getattr(args, f"{side}_{what}")
+            for what in ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
+        ]
+        assert sizes == [6, 512, 2048, 8]
+        assert not getattr(args, f"{side}_normalize_before"), "post-norm"
+    assert args.memory_tokens == 20
+    variants = {
+        "mem_transformer_wmt": "tokens",
+        "mem_ctrl_transformer_wmt": "controller",
+        "mem_ctrl_shared_transformer_wmt": "shared-controller",
+        "mem_bottleneck_transformer_wmt": "bottleneck",
+        "mem_bottleneck_skip_transformer_wmt": "bottleneck-skip",
+    }
+    assert args.memory_variant == variants[arch]
+
+
+def test_ten_tokens_are_the_default():
+    args = command_line("mem_transformer")
+    assert (args.memory_tokens, args.memory_variant) == (10, "tokens")
+
+
+def test_flags_win_over_the_preset():
+    args = command_line("mem_ctrl_transformer_wmt", "--memory-tokens", "7", "--encoder-layers", "2")
+    assert (args.memory_tokens, args.encoder_layers, args.decoder_layers) == (7, 2, 6)
+    args = command_line("mem_transformer_tiny", "--memory-tokens", "0")
+    assert args.memory_tokens == 0
+
+
+def test_hydra_wins_over_the_preset_too():
+    cfg = OmegaConf.create({"_name": "mem_transformer_tiny", "memory_tokens": 0})
+    model = build_model(cfg, toy_task())
+    assert not any("memory" in name for name, _ in model.named_parameters())
+
+
+def test_misspelled_name_in_hydra():
+    cfg = OmegaConf.create({"_name": "mem_transformer_tiny", "memory_tokns": 3})
+    with pytest.raises(MemtxError, match=r"unknown names: memory_tokns"):
+        build_model(cfg, toy_task())
+
+
+def test_every_known_name_may_be_given_in_hydra():
+    """A checkpoint of a hydra run holds the filled-in configuration and must load again."""
+    args = Namespace(**SMALL)
+    ARCH_CONFIG_REGISTRY["mem_transformer"](args)
+    model = build_model(OmegaConf.create({**vars(args), "_name": "mem_transformer"}), toy_task())
+    assert model.state_dict().keys() == build(memory_tokens=10).state_dict().keys()
+
+
+def test_hydra_train_by_preset_and_generate(toy_data, tmp_path):
+    """``fairseq-hydra-train`` with a preset by its file, then ``fairseq-generate``."""
+    flags = """
+        task=translation task.source_lang=src task.target_lang=tgt model=mem_transformer_tiny
+        model.encoder_embed_dim=32 model.decoder_embed_dim=32 model.memory_tokens=3
+        criterion=label_smoothed_cross_entropy optimizer=adam lr_scheduler=fixed
+        optimization.lr=[0.005] optimization.max_update=4 dataset.max_tokens=400
+        dataset.num_workers=0 common.cpu=true common.log_format=simple
+        checkpoint.no_epoch_checkpoints=true
+    """.split()  # noqa: SIM905  (reads like the command)
+    arguments = [
+        f"task.data='{toy_data}'",
+        f"checkpoint.save_dir='{tmp_path}/ck'",
+        f"common.user_dir='{presets.FOLDER.parents[1]}'",
+        f"hydra.run.dir='{tmp_path}/run'",
+    ]
+    folder = presets.FOLDER.parent
+    output = succeed("fairseq-hydra-train", "--config-dir", folder, *flags, *arguments)
+    assert "memory" in output
+    generated = succeed(
+        "fairseq-generate", toy_data, "--user-dir", "fairseq_memtx", "--cpu",
+        "--path", tmp_path / "ck/checkpoint_last.pt",
+    )  # fmt: skip
+    assert "Generate test with beam=5" in generated
+
+
+def test_unknown_variant_in_hydra(toy_data, tmp_path):
+    line = fail(
+        "fairseq-hydra-train", "--config-dir", presets.FOLDER.parent, "task=translation",
+        f"task.data='{toy_data}'", "model=mem_transformer_tiny", "model.memory_variant=tokns",
+        "criterion=label_smoothed_cross_entropy", "optimizer=adam", "common.cpu=true",
+        "dataset.max_tokens=400", f"common.user_dir='{presets.FOLDER.parents[1]}'",
+        f"hydra.run.dir='{tmp_path}/run'",
+    )  # fmt: skip
+    assert "--memory-variant tokns is unknown" in line
