@@ -10,7 +10,8 @@ EXTRAS = {
     "tensorboard": ["tensorboard"],
     # The corpus of scripts/quickstart.sh is made with these two.
     "quickstart": ["num2words", "Babel"],
-    "dev": ["pytest", "hypothesis", "ruff"],
+    # pytest-xdist: the tests start dozens of fairseq's commands, and two at a time take half.
+    "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff"],
 }
 
 setup(

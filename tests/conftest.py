@@ -93,6 +93,12 @@ def run(
     )
 
 
+def with_commands() -> dict[str, str]:
+    """The variables of a shell in which the environment of the tests comes first on PATH."""
+    folder = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": os.pathsep.join([folder, os.environ["PATH"]])}
+
+
 def succeed(*arguments: object, **options) -> str:
     """`run`, and fail the test with the command's own words where it fails."""
     result = run(*arguments, **options)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-from conftest import fail, run, succeed, train_flags
+from conftest import fail, run, succeed, train_flags, with_commands
 from fairseq import checkpoint_utils
 
 from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
@@ -157,7 +154,7 @@ def test_two_processes_are_one_run(toy_data, tmp_path):
     result = run(
         "torchrun", "--nproc_per_node", 2, "--master_port", 29_512, "--no-python", "bash", "-c",
         TWO_PROCESSES.format(flags=flags),
-        env={**os.environ, "PATH": path_with_commands()},
+        env=with_commands(),
     )  # fmt: skip
     output = result.stdout + result.stderr
     assert result.returncode == 0, output[-4000:]
@@ -171,10 +168,6 @@ def test_two_processes_are_one_run(toy_data, tmp_path):
     assert two["optimizer_history"][-1]["num_updates"] == 6
     for name, value in one["model"].items():
         torch.testing.assert_close(two["model"][name], value, rtol=1e-3, atol=1e-4)
-
-
-def path_with_commands() -> str:
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 # --- errors ------------------------------------------------------------------------------------

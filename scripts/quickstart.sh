@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# From raw text to BLEU with a Memory Transformer, on a laptop. Sets itself up; later runs install
+# nothing.
+#
+# Launch: bash scripts/quickstart.sh [--data DIR] [--output DIR]
+#
+# Without --data a German-English corpus about numbers, dates, times and money is made on the spot.
+# --data DIR takes files like Multi30k's: train.de, train.en, val.*, test*.*, plain or .gz.
+# Everything lands in --output (quickstart/): text, checkpoint, translations and a picture of the
+# memory's attention.
+#
+# Expected: BLEU above 95 in about 3 minutes on 2 cores, after installation; with Multi30k about 30
+# BLEU in 40 minutes.
+set -euo pipefail
+started_in=$PWD
+data="" output=""
+while [ $# -gt 0 ]; do
+  case $1 in
+    --data | --output)
+      [ $# -ge 2 ] || { echo "quickstart.sh: error: $1 needs a folder" >&2 && exit 1; }
+      # A relative path is meant from where the command was given.
+      path=$2
+      [[ $path == /* ]] || path=$started_in/$path
+      [ "$1" = --data ] && data=$path || output=$path
+      shift 2
+      ;;
+    -h | --help)
+      sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
+      exit 0
+      ;;
+    *)
+      echo "quickstart.sh: error: unknown argument $1: see quickstart.sh --help" >&2
+      exit 1
+      ;;
+  esac
+done
+[ -z "$data" ] || [ -d "$data" ] || { echo "quickstart.sh: error: no folder $data" >&2 && exit 1; }
+source "$(dirname "$0")/environment.sh"
+started=$SECONDS
+step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
+
+# Only what a person wants to see: progress, results, errors.
+export LOGLEVEL=WARNING PYTHONWARNINGS=ignore
+if [ -z "$data" ]; then
+  output=${output:-quickstart/numbers}
+  data=$output/text
+  step "making the corpus"
+  python scripts/number_corpus.py "$data"
+  bpe_size=800 # the corpus has few words
+  export OMP_NUM_THREADS=1 # tiny models crawl when OpenMP's threads spin
+  train=(fairseq-train "$output/data" --user-dir fairseq_memtx -s de -t en
+    --arch mem_transformer_tiny --optimizer adam --adam-betas "(0.9, 0.98)"
+    --criterion fused_label_smoothed_cross_entropy --label-smoothing 0.1
+    --lr 2e-3 --lr-scheduler polynomial_decay --warmup-updates 200
+    --total-num-update 1000 --max-update 1000 --clip-norm 1.0 --max-tokens 2048
+    --no-epoch-checkpoints --save-dir "$output/checkpoints" --num-workers 0)
+else
+  output=${output:-quickstart/$(basename "$data")}
+  bpe_size=8000
+  export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
+  train=(env DATA="$output/data" bash examples/translation/train.sh multi30k tokens
+    "$output/checkpoints")
+fi
+
+step "preparing the text"
+tests=()
+for file in "$data"/test*.de "$data"/test*.de.gz; do
+  [ ! -f "$file" ] || { file=${file%.gz} && tests+=(--test "${file%.de}"); }
+done
+[ ${#tests[@]} -gt 0 ] || memtx_fail "$data has no test*.de: name the test set test.de and test.en"
+python scripts/prepare_translation.py --source de --target en --train "$data/train" \
+  --valid "$data/val" "${tests[@]}" --bpe-size "$bpe_size" --dest "$output/data"
+
+step "training mem_transformer"
+"${train[@]}" --log-format tqdm --disable-validation
+
+step "translating the test set with beam 5"
+checkpoint=$output/checkpoints/checkpoint_last.pt
+bash examples/translation/score.sh "$output/data" "$checkpoint"
+
+step "ten translations"
+paste "$output/data/raw/test.de" "$checkpoint.test.txt" "$output/data/raw/test.en" | head -n 10 \
+  | awk -F '\t' '{ printf "source       %s\ntranslation  %s\nreference    %s\n\n", $1, $2, $3 }'
+
+step "drawing the memory"
+python scripts/plot_memory.py --checkpoint "$checkpoint" --data "$output/data" \
+  --output "$output/memory.png"
+step "done: everything is in $output"

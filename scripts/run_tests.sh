@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# All checks: style, then the tests. Sets itself up; later runs install nothing.
+#
+# Launch: bash scripts/run_tests.sh [arguments of pytest]
+# About 4 minutes on 2 cores.
+set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+
+export OMP_NUM_THREADS=1 # tiny models crawl when OpenMP's threads spin
+ruff check .
+ruff format --check --quiet . || memtx_fail "run 'ruff format .'"
+# Two workers: most tests run a command of fairseq, which takes seconds to start.
+python -m pytest --numprocesses 2 "$@"
