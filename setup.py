@@ -20,7 +20,6 @@ setup(
     description="Memory-augmented transformers for fairseq",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="MIT",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]),
     package_data={"fairseq_memtx": ["config/**/*.yaml"]},

@@ -1,0 +1,64 @@
+"""What the READMEs say is so: paths, flags, architectures, parameter counts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import ROOT
+from fairseq import options
+
+from fairseq_memtx import presets
+
+READMES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+TEXT = {path: path.read_text(encoding="utf-8") for path in READMES}
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+def test_files_that_are_named_exist(path):
+    named = re.findall(r"(?:scripts|examples|fairseq_memtx)/[\w./-]*\w", TEXT[path])
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    scripts = re.findall(r"\b[\w-]+\.(?:sh|py)\b", TEXT[path])
+    ours = {found.name for found in ROOT.glob("[!.]*/**/*.*")} | {"setup.py"}
+    assert [name for name in scripts if name not in ours] == []
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+def test_flags_that_are_named_exist(path):
+    """Every flag of a fairseq command in a code block is one that the command knows."""
+    kinds = {
+        "train": options.get_training_parser,
+        "generate": options.get_generation_parser,
+        "interactive": lambda: options.get_generation_parser(interactive=True),
+    }
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT[path], re.DOTALL)).replace("\\\n", " ")
+    for kind, flags in re.findall(
+        r"^fairseq-(train|generate|interactive) (.*)$", blocks, re.MULTILINE
+    ):
+        arguments = ["data", *(["--arch", "mem_transformer"] if kind == "train" else [])]
+        parser = kinds[kind]()
+        options.parse_args_and_arch(parser, arguments, parse_known=True)
+        named = re.findall(r"(?<=\s)(--?[a-z][\w-]*)", f" {flags}")
+        tools = {"moses-no-dash-splits", "bpe-codes"}  # of the tokenizer and BPE that are chosen
+        known = set(parser._option_string_actions) | {f"--{name}" for name in tools}
+        assert [flag for flag in named if flag not in known] == []
+
+
+def test_table_of_architectures():
+    rows = re.findall(r"^\| `(mem_\w+)` \| (.*?) \| (\d+), `([\w-]+)` \|$", TEXT[READMES[0]], re.M)
+    assert len(rows) == len(list(presets.FOLDER.glob("*.yaml")))
+    previous = ""
+    for arch, sizes, tokens, variant in rows:
+        preset = presets.read(arch)
+        previous = previous if sizes == "as above" else sizes
+        names = ("embed_dim", "ffn_embed_dim", "attention_heads")
+        layers = f"{preset['encoder_layers']}+{preset['decoder_layers']}"
+        numbers = ", ".join([layers, *(str(preset[f"encoder_{name}"]) for name in names)])
+        assert (previous, int(tokens), variant) == (
+            numbers, preset["memory_tokens"], preset["memory_variant"],
+        )  # fmt: skip
+
+
+def test_nothing_was_left_to_fill_in():
+    for path, text in TEXT.items():
+        assert not re.search(r"^@[A-Z]+@$", text, re.MULTILINE), path
