@@ -43,8 +43,9 @@ def _sentences(text: Path) -> int:
     index_file = text.with_suffix(".idx")
     if not index_file.exists():
         raise MemtxError(f"{text} has no index {index_file.name}: {ADVICE}")
-    if infer_dataset_impl(str(text.with_suffix(""))) != "mmap":
-        return 0  # an older format that fairseq reads by itself
+    kind = infer_dataset_impl(str(text.with_suffix("")))
+    if kind not in (None, "mmap"):
+        return 0  # an older format, which fairseq checks as it reads
     try:
         index = MMapIndexedDataset.Index(str(index_file))
         start, length = index[len(index) - 1] if len(index) else (0, 0)

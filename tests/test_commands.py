@@ -152,7 +152,7 @@ def test_two_processes_are_one_run(toy_data, tmp_path):
     deterministic = ["--dropout", 0.0]
     flags += " --dropout 0.0"
     result = run(
-        "torchrun", "--nproc_per_node", 2, "--master_port", 29_512, "--no-python", "bash", "-c",
+        "torchrun", "--standalone", "--nproc_per_node", 2, "--no-python", "bash", "-c",
         TWO_PROCESSES.format(flags=flags),
         env=with_commands(),
     )  # fmt: skip

@@ -141,7 +141,7 @@ def test_train_and_score(prepared, tmp_path):
         env=environment, capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert score.returncode == 0, score.stderr[-2000:]
-    assert re.search(r"^BLEU\|nrefs:1\|case:mixed\|eff:no\|tok:13a\S+ = [\d.]+", score.stdout)
+    assert re.search(r"^\s*BLEU\|nrefs:1\|case:mixed\|eff:no\|tok:13a\S+ = [\d.]+", score.stdout)
     translations = Path(f"{checkpoint}.test.txt").read_text().splitlines()
     # Twelve, which is no multiple of eight: none may be left out.
     assert len(translations) == len((prepared / "raw/test.en").read_text().splitlines()) == 12

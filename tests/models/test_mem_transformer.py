@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 import torch
 from conftest import SMALL, VARIANTS, batch, build, toy_task, words
 from fairseq.models import ARCH_CONFIG_REGISTRY
-from fairseq.models.transformer import TransformerModel
-from fairseq.modules import LayerNorm
+from fairseq.models.transformer import (
+    TransformerModel,
+    transformer_decoder,
+    transformer_encoder,
+)
+from fairseq.modules import transformer_layer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
-from fairseq_memtx.modules import encoder_layer
 
 M = 3
 PAD, EOS = words().pad(), words().eos()
@@ -210,6 +212,27 @@ def test_reordering_moves_memory_with_its_sentence():
         torch.testing.assert_close(reordered[key][0], fresh[key][0])
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "order", [[1, 0, 3, 3, 4, 4], [1, 1, 5, 4]], ids=["within sentences", "one sentence finished"]
+)
+def test_beams_change_places(variant, order):
+    """Two beams a sentence, reordered between two steps: caches and memory follow."""
+    model, order = build(variant), torch.tensor(order)
+    source = batch(6, 3, 4).repeat_interleave(2, dim=0)
+    previous = batch(6, 6, 6, 6, 6, 6, seed=3)
+    state, encoder_out = {}, model.encoder(source)
+    for step in range(6):
+        if step == 3:
+            model.decoder.reorder_incremental_state_scripting(state, order)
+            encoder_out = model.encoder.reorder_encoder_out(encoder_out, order)
+            previous = previous[order]
+        seen = previous[:, : step + 1]
+        out, _ = model.decoder(seen, encoder_out=encoder_out, incremental_state=state)
+    full = decode(model, model.encoder(source[order]), previous)
+    torch.testing.assert_close(out[:, -1], full[:, -1], rtol=1e-4, atol=1e-5)
+
+
 def test_attention_of_the_decoder_is_over_source_positions():
     model, source, previous = build(), batch(6, 3), batch(5, 5, seed=3)
     attention = model(source, None, previous)[1]["attn"][0]
@@ -267,11 +290,19 @@ def test_layer_drop(variant):
     assert len(model.encoder(source, return_all_hiddens=True)["encoder_states"]) == 7
 
 
-def test_fused_layer_norm_takes_over_where_apex_is():
+def test_fused_layer_norm_takes_over_where_apex_is(monkeypatch):
     """Every norm is made by fairseq's factory, which is what chooses apex's kernel."""
-    norms = [type(m) for m in build("controller").modules() if "Norm" in type(m).__name__]
-    assert set(norms) == {type(LayerNorm(4))}
-    assert "nn.LayerNorm" not in Path(encoder_layer.__file__).read_text()
+
+    class Fused(torch.nn.LayerNorm):
+        def __init__(self, size, export=False):
+            super().__init__(size)
+
+    for owner in (transformer_layer, transformer_encoder, transformer_decoder):
+        monkeypatch.setattr(owner, "LayerNorm", Fused)
+    model = build("shared-controller", encoder_normalize_before=True)
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
+    assert len(norms) == 2 * (2 + 3) + 2 + 1  # layers, shared controller, the encoder's last
+    assert {type(norm) for norm in norms} == {Fused}
 
 
 # --- refusals ----------------------------------------------------------------------------------
