@@ -39,8 +39,7 @@ source "$(dirname "$0")/environment.sh"
 started=$SECONDS
 step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
 
-# Only what a person wants to see: progress, results, errors.
-export LOGLEVEL=WARNING PYTHONWARNINGS=ignore
+export PYTHONWARNINGS=ignore # fairseq's, of torch and hydra
 if [ -z "$data" ]; then
   output=${output:-quickstart/numbers}
   data=$output/text
@@ -51,8 +50,8 @@ if [ -z "$data" ]; then
   train=(fairseq-train "$output/data" --user-dir fairseq_memtx -s de -t en
     --arch mem_transformer_tiny --optimizer adam --adam-betas "(0.9, 0.98)"
     --criterion fused_label_smoothed_cross_entropy --label-smoothing 0.1
-    --lr 2e-3 --lr-scheduler polynomial_decay --warmup-updates 200
-    --total-num-update 1000 --max-update 1000 --clip-norm 1.0 --max-tokens 2048
+    --lr 3e-3 --lr-scheduler polynomial_decay --warmup-updates 200
+    --total-num-update 800 --max-update 800 --clip-norm 1.0 --max-tokens 512
     --no-epoch-checkpoints --save-dir "$output/checkpoints" --num-workers 0)
 else
   output=${output:-quickstart/$(basename "$data")}
@@ -72,15 +71,19 @@ python scripts/prepare_translation.py --source de --target en --train "$data/tra
   --valid "$data/val" "${tests[@]}" --bpe-size "$bpe_size" --dest "$output/data"
 
 step "training mem_transformer"
-"${train[@]}" --log-format tqdm --disable-validation
+"${train[@]}" --log-format simple --log-interval 20 --disable-validation \
+  | tee "$output/train.log" | python scripts/training_bar.py
 
 step "translating the test set with beam 5"
 checkpoint=$output/checkpoints/checkpoint_last.pt
-bash examples/translation/score.sh "$output/data" "$checkpoint"
+if ! bash examples/translation/score.sh "$output/data" "$checkpoint" 2> "$output/score.log"; then
+  tail -n 20 "$output/score.log" >&2
+  memtx_fail "the translation failed: its messages are above and in $output/score.log"
+fi
 
 step "ten translations"
-paste "$output/data/raw/test.de" "$checkpoint.test.txt" "$output/data/raw/test.en" | head -n 10 \
-  | awk -F '\t' '{ printf "source       %s\ntranslation  %s\nreference    %s\n\n", $1, $2, $3 }'
+paste "$output/data/raw/test.de" "$checkpoint.test.txt" "$output/data/raw/test.en" \
+  | awk -F '\t' 'NR <= 10 { printf "source       %s\ntranslation  %s\nreference    %s\n\n", $1, $2, $3 }'
 
 step "drawing the memory"
 python scripts/plot_memory.py --checkpoint "$checkpoint" --data "$output/data" \

@@ -136,6 +136,9 @@ def test_shared_controller_is_one_and_saved_once():
     saved = [key for key in encoder.state_dict() if "memory_controller" in key]
     assert saved
     assert all(key.startswith("memory_controller.") for key in saved)
+    # Nothing but the controller's own weights beside those of the `tokens` variant.
+    plain = build("tokens", M).encoder.state_dict()
+    assert len(encoder.state_dict()) == len(plain) + len(saved)
     used = {id(layer._shared_controller[0]) for layer in encoder.layers}
     assert used == {id(encoder.memory_controller)}
 

@@ -1,0 +1,30 @@
+"""One progress bar for a whole training, drawn from the log that ``fairseq-train`` prints.
+
+    fairseq-train ... --log-format simple --log-interval 20 | python scripts/training_bar.py
+
+fairseq's own bar starts again with every epoch, and is not shown where the output is no terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from tqdm import tqdm
+
+
+def main() -> None:
+    """Read the log from stdin to its end."""
+    bar = tqdm(desc="training", unit="update", mininterval=1)
+    for line in sys.stdin:
+        if "'max_update': " in line:  # the configuration, which fairseq prints first
+            bar.total = int(re.search(r"'max_update': (\d+)", line)[1]) or None
+        update = re.search(r"\| train_inner \|.* loss=([\d.]+).* num_updates=(\d+)", line)
+        if update:
+            bar.set_postfix(loss=update[1], refresh=False)
+            bar.update(int(update[2]) - bar.n)
+    bar.close()
+
+
+if __name__ == "__main__":
+    main()
