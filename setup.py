@@ -1,9 +1,12 @@
 """Packaging. What was tested together is pinned in constraints.txt."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
+PACKAGE = (HERE / "fairseq_memtx/__init__.py").read_text(encoding="utf-8")
 EXTRAS = {
     "text": ["sacremoses", "subword-nmt", "sacrebleu"],
     "plot": ["matplotlib"],
@@ -16,9 +19,9 @@ EXTRAS = {
 
 setup(
     name="fairseq-memtx",
-    version="0.1.0",
+    version=re.search(r'__version__ = "(.+)"', PACKAGE)[1],
     description="Memory-augmented transformers for fairseq",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]),

@@ -88,6 +88,9 @@ def test_from_pretrained_translates_and_samples(beam, trained, toy_data):
     )
     source = re.search(r"^S-0\t(.*)$", beam, re.MULTILINE)[1]
     assert hub.translate(source, beam=3) == hypotheses(beam)[0]
+    (found,) = hub.generate(hub.encode(source), beam=3, print_alignment="hard")[:1]
+    expected = re.search(r"^A-0\t(.*)$", beam, re.MULTILINE)[1]
+    assert " ".join(f"{src}-{tgt}" for src, tgt in found["alignment"]) == expected
     torch.manual_seed(1)
     sampled = hub.sample([source] * 3, beam=1, sampling=True, temperature=2.0)
     assert len(set(sampled)) > 1
@@ -125,7 +128,7 @@ def plain_flags(data, save_dir) -> list:
 def test_training_options(toy_data, tmp_path, flags):
     small = ["--encoder-layers", 2, "--decoder-layers", 1, "--decoder-attention-heads", 4]
     output = succeed("fairseq-train", *train_flags(toy_data, tmp_path, *small, *flags))
-    assert ("loss_scale" in output) == ("--memory-efficient-fp16" in flags)
+    assert bool(re.search(r"\bloss_scale=", output)) == ("--memory-efficient-fp16" in flags)
     state = checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))
     assert all(value.isfinite().all() for value in state["model"].values())
 

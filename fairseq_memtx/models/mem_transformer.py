@@ -50,6 +50,12 @@ class MemoryTransformerModel(TransformerModel):
     With ``--memory-tokens 0 --memory-variant tokens`` this is fairseq's transformer itself.
     """
 
+    def __init__(self, args, encoder, decoder) -> None:
+        super().__init__(args, encoder, decoder)
+        # By this name fairseq's generator knows that alignments come from a forward pass over the
+        # finished translation, and not from the steps that led there.
+        self.full_context_alignment = isinstance(decoder, MemoryTransformerDecoder)
+
     @classmethod
     def add_args(cls, parser) -> None:
         """Add fairseq's transformer flags and the two of the memory."""
@@ -147,7 +153,7 @@ class MemoryTransformerEncoder(TransformerEncoderBase):
 
         Returns:
             What fairseq's encoder returns, with ``M + T`` places for ``T``; ``src_lengths`` still
-            counts source tokens.
+            counts source tokens. Besides, ``sentence``: which row of the batch each row is, ``B``.
 
         Raises:
             MemtxError: if the source is longer than ``--max-source-positions``.
@@ -163,7 +169,22 @@ class MemoryTransformerEncoder(TransformerEncoderBase):
         encoder_out["src_lengths"] = [
             lengths - self.memory_tokens for lengths in encoder_out["src_lengths"]
         ]
+        encoder_out["sentence"] = [torch.arange(len(src_tokens), device=src_tokens.device)]
         return encoder_out
+
+    def reorder_encoder_out(
+        self, encoder_out: dict[str, list[Tensor]], new_order: Tensor
+    ) -> dict[str, list[Tensor]]:
+        """Follow the beams, ``B'`` rows of ``new_order``.
+
+        Beams of one sentence read the same encoder output. An order that only swaps them, which is
+        what most steps of beam search ask for, changes nothing and copies nothing.
+        """
+        before = encoder_out["sentence"][0]
+        sentence = before.index_select(0, new_order)
+        if torch.equal(sentence, before):
+            return encoder_out
+        return {**super().reorder_encoder_out(encoder_out, new_order), "sentence": [sentence]}
 
     def forward_embedding(
         self, src_tokens: Tensor, token_embedding: Tensor | None = None
@@ -191,7 +212,6 @@ class MemoryTransformerDecoder(TransformerDecoderBase):
     def __init__(self, cfg, dictionary, embed_tokens, no_encoder_attn: bool = False) -> None:
         super().__init__(cfg, dictionary, embed_tokens, no_encoder_attn)
         self.memory_tokens = cfg.memory_tokens
-        self.need_attn = True
 
     def extract_features(
         self,
@@ -205,10 +225,12 @@ class MemoryTransformerDecoder(TransformerDecoderBase):
         """Decode to features, ``B x targets x C``.
 
         ``attn`` in the second result is ``B x targets x T``. What a word gives to memory is left
-        out and not made up for, so rows sum to less than one.
+        out and not made up for, so rows sum to less than one. It is None in training and in the
+        steps of beam search, where it would cost time that nobody asked for: alignments are taken
+        from one forward pass over the finished translation.
         """
-        if alignment_layer is None and (self.training or not self.need_attn):
-            alignment_layer = -1  # nobody reads the weights: no layer need return them
+        if alignment_layer is None and (self.training or incremental_state is not None):
+            alignment_layer = -1  # no layer returns its weights
         features, extra = super().extract_features(
             prev_output_tokens,
             encoder_out,
@@ -221,10 +243,6 @@ class MemoryTransformerDecoder(TransformerDecoderBase):
             None if attn is None else attn[..., self.memory_tokens :] for attn in extra["attn"]
         ]
         return features, extra
-
-    def make_generation_fast_(self, need_attn: bool = False, **kwargs) -> None:
-        """Fairseq tells here whether alignments are wanted (``--print-alignment``)."""
-        self.need_attn = bool(need_attn)
 
 
 def check_memory(args) -> None:

@@ -1,11 +1,10 @@
-"""Label-smoothed cross entropy without a table of log-probabilities.
+"""Label-smoothed cross entropy whose gradient is written once.
 
-fairseq writes all ``N x V`` log-probabilities, reads them twice, and lets autograd write three more
-tables of that size on the way back. The loss needs one number per row beside the logits,
+fairseq takes the loss from a table of ``N x V`` log-probabilities and leaves the way back to
+autograd, which writes four more tables of that size. The gradient is a softmax, scaled, with two
+constants taken off, and can be written over the table itself:
 
-``log Z = logsumexp(z)``; ``nll = log Z - z[y]``; ``smooth = V log Z - sum(z)``
-
-and its gradient is a scaled softmax with two constants taken off, written once.
+``d loss / d z = (right + V other) softmax(z) - other - right [v = y]``
 """
 
 from __future__ import annotations
@@ -38,27 +37,28 @@ class _LabelSmoothedNLL(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, target: Tensor, epsilon: float, padding_idx: int
     ) -> tuple[Tensor, Tensor]:
-        scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        vocabulary = scores.size(-1)
-        other = epsilon / (vocabulary - 1)
-        right = 1.0 - epsilon - other
+        at_least_float32 = torch.promote_types(logits.dtype, torch.float32)
+        lprobs = torch.log_softmax(logits, dim=-1, dtype=at_least_float32)
+        ctx.other = epsilon / (lprobs.size(-1) - 1)
+        ctx.right = 1.0 - epsilon - ctx.other
+        ctx.padding = target.eq(padding_idx)
+        ctx.dtype = logits.dtype
+        ctx.save_for_backward(lprobs, target)
 
-        log_z = torch.logsumexp(scores, dim=-1)
-        real = target.ne(padding_idx)
-        nll = log_z - scores.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-        smooth = vocabulary * log_z - scores.sum(dim=-1)
-        nll, smooth = nll[real].sum(), smooth[real].sum()
-
-        ctx.save_for_backward(logits, log_z, target, real)
-        ctx.right, ctx.other = right, other
+        nll = -lprobs.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+        nll = nll.masked_fill_(ctx.padding, 0.0).sum()
+        smooth = -lprobs.sum(dim=-1).masked_fill_(ctx.padding, 0.0).sum()
         ctx.mark_non_differentiable(nll)
-        return right * nll + other * smooth, nll
+        return ctx.right * nll + ctx.other * smooth, nll
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        logits, log_z, target, real = ctx.saved_tensors
-        total = ctx.right + ctx.other * logits.size(-1)
-        slope = (logits - log_z.unsqueeze(-1)).exp_().mul_(total).sub_(ctx.other)
-        slope.scatter_add_(-1, target.unsqueeze(-1), slope.new_full((len(target), 1), -ctx.right))
-        slope.mul_((grad * real).unsqueeze(-1))
-        return slope.to(logits.dtype), None, None, None
+        lprobs, target = ctx.saved_tensors
+        # In place: the table is ours alone, and another one of its size is what takes the time.
+        # (A second backward through the same graph is noticed by autograd, and refused.)
+        slope = lprobs.exp_().mul_(grad * (ctx.right + ctx.other * lprobs.size(-1)))
+        slope.sub_(grad * ctx.other)
+        right = (-ctx.right * grad).to(slope.dtype).expand(len(target), 1)
+        slope.scatter_add_(-1, target.unsqueeze(-1), right)
+        slope[ctx.padding] = 0.0
+        return slope.to(ctx.dtype), None, None, None

@@ -212,6 +212,15 @@ def test_reordering_moves_memory_with_its_sentence():
         torch.testing.assert_close(reordered[key][0], fresh[key][0])
 
 
+def test_swapping_beams_of_a_sentence_copies_nothing():
+    encoder = build().encoder
+    out = encoder.reorder_encoder_out(encoder(batch(6, 3)), torch.tensor([0, 0, 1, 1]))
+    assert encoder.reorder_encoder_out(out, torch.tensor([1, 1, 2, 3])) is out
+    other = encoder.reorder_encoder_out(out, torch.tensor([2, 3, 0, 1]))
+    assert torch.equal(other["encoder_out"][0][:, :2], out["encoder_out"][0][:, 2:])
+    assert other["sentence"][0].tolist() == [1, 1, 0, 0]
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(
     "order", [[1, 0, 3, 3, 4, 4], [1, 1, 5, 4]], ids=["within sentences", "one sentence finished"]
@@ -250,6 +259,8 @@ def test_attention_weights_are_not_computed_where_nobody_reads_them():
     model, source = build(), batch(6, 3)
     assert model.train()(source, None, source)[1]["attn"] == [None]
     assert model.eval()(source, None, source)[1]["attn"] != [None]
+    step = model.decoder(source, encoder_out=model.encoder(source), incremental_state={})
+    assert step[1]["attn"] == [None]
     asked = model.train()(source, None, source, alignment_layer=0)
     assert asked[1]["attn"][0].shape == (2, 6, 6)
 
