@@ -61,11 +61,17 @@ _FAIRSEQ_ERRORS = [
         f"the data folder {{folder}} has no '{{split}}' set for this language pair: {_PREPROCESS}",
     ),
     (
+        OSError,
+        r"(No such file or directory|Not a directory): '(?P<folder>.*)'",
+        "infer_language_pair",
+        f"there is no data folder {{folder}}: {_PREPROCESS}",
+    ),
+    (
         Exception,
         r"Could not infer language pair",
         None,
-        "the language pair could not be read from the data folder, which is missing, empty or "
-        f"half-written: {_PREPROCESS}, or name the languages with -s and -t",
+        "the language pair could not be read from the data folder, which is empty or half-written: "
+        f"{_PREPROCESS}, or name the languages with -s and -t",
     ),
     (
         Exception,

@@ -202,7 +202,7 @@ def test_long_sources(trained, toy_data):
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        ("folder", "the language pair could not be read|has no dictionary"),
+        ("folder", r"no dictionary .*nowhere/dict\.src\.txt"),
         ("dict.src.txt", r"no dictionary .*dict\.src\.txt"),
         ("train.src-tgt.src.idx", r"train\.src-tgt\.src\.bin has no index"),
         ("train.src-tgt.tgt.bin", "train.src-tgt.tgt.bin is cut off at"),
@@ -230,6 +230,13 @@ def test_damaged_data_folder(toy_data, tmp_path, damage, says):
     assert line.startswith("fairseq-memtx: error: ")
     assert re.search(says, line)
     assert "fairseq-preprocess" in line
+
+
+def test_folder_without_a_language_pair(tmp_path):
+    line = fail(
+        "fairseq-train", tmp_path, *PLUGIN, "--arch", "mem_transformer_tiny", "--max-tokens", 9
+    )
+    assert "the language pair could not be read from the data folder" in line
 
 
 def test_missing_checkpoint(toy_data):

@@ -79,7 +79,7 @@ def test_user_dir_works_from_any_folder(tmp_path):
     link.symlink_to(PACKAGE)
     flags = ["--arch", "mem_transformer_tiny", "--max-tokens", 9]
     line = fail("fairseq-train", "none", "--user-dir", link, *flags, cwd=tmp_path)
-    assert line.startswith("fairseq-memtx: error: the language pair could not be read")
+    assert line.startswith("fairseq-memtx: error: there is no data folder none: give")
 
 
 def test_nothing_is_left_out_of_the_package():

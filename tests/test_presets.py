@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 import pytest
-from conftest import SMALL, build, fail, succeed, toy_task
+from conftest import SMALL, build, run, succeed, toy_task
 from fairseq import options
 from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_INV_REGISTRY, build_model
 from omegaconf import OmegaConf
@@ -135,11 +135,13 @@ def test_hydra_train_by_preset_and_generate(toy_data, tmp_path):
 
 
 def test_unknown_variant_in_hydra(toy_data, tmp_path):
-    line = fail(
+    result = run(
         "fairseq-hydra-train", "--config-dir", presets.FOLDER.parent, "task=translation",
         f"task.data='{toy_data}'", "model=mem_transformer_tiny", "model.memory_variant=tokns",
         "criterion=label_smoothed_cross_entropy", "optimizer=adam", "common.cpu=true",
         "dataset.max_tokens=400", f"common.user_dir='{presets.FOLDER.parents[1]}'",
         f"hydra.run.dir='{tmp_path}/run'",
     )  # fmt: skip
-    assert "--memory-variant tokns is unknown" in line
+    assert result.returncode != 0
+    assert "--memory-variant tokns is unknown" in result.stderr
+    assert "Traceback" not in result.stderr
