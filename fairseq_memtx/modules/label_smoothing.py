@@ -1,10 +1,12 @@
 """Label-smoothed cross entropy whose gradient is written once.
 
 fairseq takes the loss from a table of ``N x V`` log-probabilities and leaves the way back to
-autograd, which writes four more tables of that size. The gradient is a softmax, scaled, with two
-constants taken off, and can be written over the table itself:
+autograd, which writes four more tables of that size. The gradient is a softmax with two constants
+taken off, and can be written over the softmax itself:
 
-``d loss / d z = (right + V other) softmax(z) - other - right [v = y]``
+``d loss / d z = softmax(z) - other - right [v = y]``, where ``right + V other = 1``.
+
+So the softmax is the one table. The loss needs only its denominator, which one entry a row gives.
 """
 
 from __future__ import annotations
@@ -38,26 +40,33 @@ class _LabelSmoothedNLL(torch.autograd.Function):
         ctx: Any, logits: Tensor, target: Tensor, epsilon: float, padding_idx: int
     ) -> tuple[Tensor, Tensor]:
         at_least_float32 = torch.promote_types(logits.dtype, torch.float32)
-        lprobs = torch.log_softmax(logits, dim=-1, dtype=at_least_float32)
-        ctx.other = epsilon / (lprobs.size(-1) - 1)
-        ctx.right = 1.0 - epsilon - ctx.other
+        symbols = logits.size(-1)
+        other = epsilon / (symbols - 1)
+        right = 1.0 - epsilon - other
+        ctx.other, ctx.right, ctx.dtype = other, right, logits.dtype
         ctx.padding = target.eq(padding_idx)
-        ctx.dtype = logits.dtype
-        ctx.save_for_backward(lprobs, target)
+        probabilities = torch.softmax(logits, dim=-1, dtype=at_least_float32)
+        ctx.save_for_backward(probabilities, target)
 
-        nll = -lprobs.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-        nll = nll.masked_fill_(ctx.padding, 0.0).sum()
-        smooth = -lprobs.sum(dim=-1).masked_fill_(ctx.padding, 0.0).sum()
+        # The logarithm of the softmax's denominator is the likeliest symbol's logit less its
+        # log-probability, which is at least -log V: nothing underflows.
+        best, symbol = logits.max(dim=-1, keepdim=True)
+        best = best.to(at_least_float32)
+        best_log_probability = probabilities.gather(-1, symbol).log()
+        nll = best - logits.gather(-1, target.unsqueeze(-1)) - best_log_probability
+        total = logits.sum(dim=-1, keepdim=True, dtype=at_least_float32)
+        smooth = symbols * (best - best_log_probability) - total
+        padding = ctx.padding.unsqueeze(-1)
+        nll, smooth = (loss.masked_fill(padding, 0.0).sum() for loss in (nll, smooth))
         ctx.mark_non_differentiable(nll)
-        return ctx.right * nll + ctx.other * smooth, nll
+        return right * nll + other * smooth, nll
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        lprobs, target = ctx.saved_tensors
+        probabilities, target = ctx.saved_tensors
         # In place: the table is ours alone, and another one of its size is what takes the time.
         # (A second backward through the same graph is noticed by autograd, and refused.)
-        slope = lprobs.exp_().mul_(grad * (ctx.right + ctx.other * lprobs.size(-1)))
-        slope.sub_(grad * ctx.other)
+        slope = probabilities.mul_(grad).sub_(grad * ctx.other)
         right = (-ctx.right * grad).to(slope.dtype).expand(len(target), 1)
         slope.scatter_add_(-1, target.unsqueeze(-1), right)
         slope[ctx.padding] = 0.0
