@@ -331,6 +331,8 @@ def test_interrupted_run_leaves_no_folder(raw, tmp_path):
         env=environment(tmp_path, program),
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background jobs ignore Ctrl-C, and so do all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (started.exists() and started.read_text()):
         assert process.poll() is None
