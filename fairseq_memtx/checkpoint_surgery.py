@@ -16,24 +16,28 @@ from .errors import MemtxError
 
 logger = logging.getLogger(__name__)
 
-MEMORY = "encoder.memory.weight"
 CONTROLLER = ".memory_controller."
 
 
-def fit_memory(model: nn.Module, state_dict: dict[str, Any]) -> dict[str, Any]:
+def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dict[str, Any]:
     """A copy of ``state_dict`` whose memory is as large as the model's.
 
     Memory tokens that both have are kept; the rest stay as the model initialised them. So does a
     memory controller, if the checkpoint has none at all.
+
+    Args:
+        model: to be loaded into.
+        state_dict: what was saved.
+        memory: where in the model its `MemoryTokens` are, such as ``encoder.memory``.
     """
-    own, fitted = model.state_dict(), dict(state_dict)
-    wanted, saved = len(own.get(MEMORY, ())), len(fitted.get(MEMORY, ()))
+    own, fitted, key = model.state_dict(), dict(state_dict), f"{memory}.weight"
+    wanted, saved = len(own.get(key, ())), len(fitted.get(key, ()))
     if saved and not wanted:
-        del fitted[MEMORY]
+        del fitted[key]
         _tell(f"memory lesion: all {saved} memory tokens of the checkpoint are left out")
     elif wanted != saved and fitted:
-        memory = model.encoder.memory
-        fitted[MEMORY] = memory.fitted(fitted.get(MEMORY, own[MEMORY][:0]))
+        tokens = model.get_submodule(memory)
+        fitted[key] = tokens.fitted(fitted.get(key, own[key][:0]))
         if wanted < saved:
             _tell(f"memory lesion: the first {wanted} of the checkpoint's {saved} tokens are kept")
         else:
@@ -68,7 +72,7 @@ def misfit(model: nn.Module, state_dict: dict[str, Any]) -> MemtxError:
     )
     return MemtxError(
         f"the checkpoint is of another model: {listed}. Use the --arch, the sizes, the "
-        "--memory-variant and the dictionaries it was trained with, or another --save-dir"
+        "kind of memory and the dictionaries it was trained with, or another --save-dir"
     )
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from fairseq.models import ARCH_CONFIG_REGISTRY, register_model_architecture
-from fairseq.models.transformer import base_architecture
+from fairseq.models.transformer import base_architecture as transformer_architecture
 from omegaconf import DictConfig, OmegaConf
 
 from .errors import MemtxError
@@ -28,8 +28,16 @@ def read(arch: str) -> dict[str, Any]:
     return sizes
 
 
-def register(model: str, arch: str) -> None:
-    """Register ``arch`` as a named architecture of ``model``."""
+def register(
+    model: str, arch: str, fill_up: Callable[[Any], None] = transformer_architecture
+) -> None:
+    """Register ``arch`` as a named architecture of ``model``.
+
+    Args:
+        model: name of a registered model.
+        arch: name of a YAML file.
+        fill_up: what sets the sizes that the file is silent about.
+    """
     if arch in ARCH_CONFIG_REGISTRY:
         return  # fairseq may import a --user-dir under a second name
 
@@ -38,7 +46,7 @@ def register(model: str, arch: str) -> None:
         for name, value in read(arch).items():
             if getattr(args, name, None) is None:
                 setattr(args, name, value)
-        base_architecture(args)
+        fill_up(args)
 
 
 def as_namespace(args: Any, model: type) -> Any:
@@ -66,5 +74,5 @@ def _known_names(model: type) -> set[str]:
     parser = argparse.ArgumentParser()
     model.add_args(parser)
     filled_in = argparse.Namespace()
-    base_architecture(filled_in)
+    transformer_architecture(filled_in)
     return {action.dest for action in parser._actions} | set(vars(filled_in)) | {"_name", "arch"}

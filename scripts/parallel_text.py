@@ -8,19 +8,16 @@ what and where.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
+from prepared_folder import PrepareError, sha256
+
 # The tokenizer throws control characters away, so a line of nothing else counts as empty too.
 VISIBLE = re.compile(r"[^\s\x00-\x1f]")
-
-
-class PrepareError(Exception):
-    """Something that the user can put right, told in one line."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +81,3 @@ def count_lines(path: Path, name: str) -> int:
     if not number:
         raise PrepareError(f"{path}: empty file")
     return number
-
-
-def sha256(path: Path) -> str:
-    """The checksum that ``sha256sum`` prints."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

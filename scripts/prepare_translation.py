@@ -22,39 +22,28 @@ All is built in ``DEST.partial`` and renamed at the end, so a folder ``DEST`` is
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import shutil
-import subprocess
 import sys
-from collections import Counter, deque
-from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from parallel_text import ParallelText, PrepareError, check_text
+from parallel_text import ParallelText, check_text
+from prepared_folder import (
+    PrepareError,
+    is_prepared,
+    new_partial,
+    positive,
+    preprocess,
+    run,
+    write_record,
+)
 from word_pieces import cut_words, progress, write_words
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prepare the folder; an error is told in one line and makes the exit code 1."""
     options = parse(arguments)
-    try:
-        prepare(options)
-    except PrepareError as error:
-        return fail(str(error))
-    except OSError as error:  # such as a full disk or a folder that may not be written
-        return fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except KeyboardInterrupt:
-        return fail("stopped; the next start begins anew", exit_code=130)
-    return 0
-
-
-def fail(reason: str, exit_code: int = 1) -> int:
-    """Say why, on stderr."""
-    print(f"prepare_translation: error: {reason}", file=sys.stderr)
-    return exit_code
+    return run("prepare_translation", lambda: prepare(options))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -92,13 +81,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def positive(text: str) -> int:
-    """A whole number above zero."""
-    if int(text) < 1:
-        raise ValueError
-    return int(text)
-
-
 def prepare(options: argparse.Namespace) -> None:
     """Check the input, then take all steps in ``DEST.partial``."""
     names = ["source", "target", "bpe_size", "lowercase", "dash_splits", "max_length", "max_ratio"]
@@ -116,11 +98,8 @@ def prepare(options: argparse.Namespace) -> None:
     if is_prepared(dest, settings, checksums):
         print(f"{options.dest} is prepared already, from the same input with the same settings")
         return
-    partial = dest.with_name(f"{dest.name}.partial")
-    if partial.exists():
-        shutil.rmtree(partial)
+    partial = new_partial(dest)
     work = partial / "work"
-    work.mkdir(parents=True)
     (partial / "raw").mkdir()
 
     left_out = {text.name: write_words(text, partial, settings) for text in texts}["train"]
@@ -132,7 +111,15 @@ def prepare(options: argparse.Namespace) -> None:
     cut_words(texts, work, settings["bpe_size"], partial / "bpecodes")
     binarize(texts, work)
     shutil.rmtree(work)
-    write_record(partial, texts, settings, checksums, pairs, left_out)
+    paths = {f"{text.name}.{key}": path for text in texts for key, path in text.paths.items()}
+    record = {
+        "settings": settings,
+        "files": {key: path.name for key, path in paths.items()},
+        "sha256": checksums,
+        "pairs": pairs,
+        "training_pairs_left_out": left_out,
+    }
+    write_record(partial, record, libraries=["sacremoses", "subword-nmt"])
     partial.rename(dest)
 
     print(f"training pairs left out: {told}")
@@ -140,72 +127,14 @@ def prepare(options: argparse.Namespace) -> None:
     print(f"{options.dest} is ready")
 
 
-def is_prepared(dest: Path, settings: dict[str, Any], checksums: dict[str, str]) -> bool:
-    """Whether DEST is the very folder asked for; an error if it is anything else."""
-    if not dest.exists():
-        return False
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        record = json.loads((dest / "prepared.json").read_text(encoding="utf-8"))
-        if record["settings"] == settings and record["sha256"] == checksums:
-            return True
-    raise PrepareError(
-        f"{dest} exists, but was not made from this input with these settings: "
-        "delete it or choose another --dest"
-    )
-
-
 def binarize(texts: list[ParallelText], work: Path) -> None:
-    """Run ``fairseq-preprocess`` in ``work``, so that no path of the user's can confuse it."""
+    """Run ``fairseq-preprocess``, with one dictionary for both languages."""
     source, target = texts[0].paths
     tests = ",".join(f"{text.name}.pieces" for text in texts if text.name.startswith("test"))
-    command = [sys.executable, "-m", "fairseq_cli.preprocess", "-s", source, "-t", target]
-    command += ["--trainpref", "train.pieces", "--validpref", "valid.pieces", "--testpref", tests]
-    command += ["--joined-dictionary", "--destdir", "..", "--workers", "1"]
-    noise: deque[str] = deque(maxlen=10)
-    with progress("fairseq-preprocess", 2 * len(texts), " files") as bar, subprocess.Popen(
-        command,
-        cwd=work,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
-        try:
-            for line in process.stdout:
-                noise.append(line)
-                bar.update(" sents, " in line)  # it says so after each file
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        sys.stderr.writelines(noise)
-        raise PrepareError("fairseq-preprocess failed, with the lines above")
-
-
-def write_record(
-    partial: Path,
-    texts: list[ParallelText],
-    settings: dict[str, Any],
-    checksums: dict[str, str],
-    pairs: dict[str, int],
-    left_out: Counter[str],
-) -> None:
-    """Write ``prepared.json``: what this folder was made from, and with what."""
-    versions = {"python": platform.python_version()}
-    for library in ("sacremoses", "subword-nmt", "fairseq", "ve-fairseq"):
-        with suppress(metadata.PackageNotFoundError):
-            versions[library] = metadata.version(library)
-    record = {
-        "settings": settings,
-        "files": {
-            f"{one.name}.{key}": path.name for one in texts for key, path in one.paths.items()
-        },
-        "sha256": checksums,
-        "pairs": pairs,
-        "training_pairs_left_out": left_out,
-        "versions": versions,
-    }
-    (partial / "prepared.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    flags = ["-s", source, "-t", target, "--joined-dictionary"]
+    flags += ["--trainpref", "train.pieces", "--validpref", "valid.pieces", "--testpref", tests]
+    with progress("fairseq-preprocess", 2 * len(texts), " files") as bar:
+        preprocess(flags, work, lambda line: bar.update(" sents, " in line))  # once for each file
 
 
 if __name__ == "__main__":

@@ -162,3 +162,16 @@ def trained(toy_data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     succeed("fairseq-train", *train_flags(toy_data, folder, "--max-update", 150))
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_lm(toy_text, tmp_path_factory) -> Path:
+    """The toy corpus, binarised for language models."""
+    data = tmp_path_factory.mktemp("toy lm") / "bin"
+    succeed(
+        "fairseq-preprocess", "--only-source", "--trainpref", toy_text / "train.src",
+        "--validpref", toy_text / "valid.src", "--destdir", data,
+    )  # fmt: skip
+    for kind in ("bin", "idx"):
+        (data / f"heldout.{kind}").write_bytes((data / f"valid.{kind}").read_bytes())
+    return data

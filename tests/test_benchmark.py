@@ -4,14 +4,52 @@ from __future__ import annotations
 
 import json
 
-from conftest import ROOT, succeed
+import pytest
+from conftest import ROOT, fail, succeed
+
+SCRIPT = ROOT / "scripts/benchmark.py"
+# A stand-in with the interface of https://github.com/booydar/LM-RMT, and with its habits.
+PUBLISHED = {
+    "utils/proj_adaptive_softmax.py": """
+import torch
+
+CUDA_MAJOR = int(torch.version.cuda.split('.')[0])
+""",
+    "mem_transformer.py": """
+import torch
+from torch import nn
+from proj_adaptive_softmax import CUDA_MAJOR
+
+
+class MemTransformerLM(nn.Module):
+    def __init__(self, n_token, n_layer, n_head, d_model, d_head, d_inner, dropout, dropatt,
+                 tgt_len, ext_len, mem_len, num_mem_tokens, mem_at_end=True):
+        super().__init__()
+        assert (n_head * d_head, mem_len, mem_at_end) == (d_model, 0, True)
+        self.mem_tokens = nn.Parameter(torch.Tensor(num_mem_tokens, 1, d_model))
+        self.embedding = nn.Embedding(n_token, d_model)
+        self.layers = nn.ModuleList([nn.Module()])
+        self.layers[0].pos_ff = nn.Module()
+        self.layers[0].pos_ff.CoreNet = nn.Sequential(
+            nn.Linear(d_model, d_inner), nn.ReLU(), nn.Dropout(dropout), nn.Linear(d_inner, d_model)
+        )
+
+    def forward(self, data, target, *mems, mem_tokens=None):
+        assert data.shape == target.shape and data.size(1) == mem_tokens.size(1)
+        assert not mem_tokens.requires_grad
+        hidden = self.layers[0].pos_ff.CoreNet(self.embedding(data) + mem_tokens.mean(0))
+        loss = nn.functional.cross_entropy(
+            (hidden @ self.embedding.weight.T).flatten(0, 1), target.flatten(), reduction='none'
+        )
+        return [mem_tokens + hidden.mean(0), loss.view_as(target)]
+""",
+}
 
 
 def test_translation_benchmark_reports_both_speeds(tmp_path):
     output = succeed(
-        "python", ROOT / "scripts/benchmark.py", "translation", "--rounds", 1,
-        "--json", tmp_path / "speed.json",
-    )  # fmt: skip
+        "python", SCRIPT, "translation", "--rounds", 1, "--json", tmp_path / "speed.json"
+    )
     result = json.loads((tmp_path / "speed.json").read_text())
     for measure in ("training", "generation"):
         row = result[measure]
@@ -19,3 +57,64 @@ def test_translation_benchmark_reports_both_speeds(tmp_path):
         assert abs(row["ratio"] - ratio) < 1e-9, "one round: the ratio of the medians"
         assert f"{row['ratio']:.3f}" in output
     assert {"cores", "threads", "torch", "fairseq"} <= result["machine"].keys()
+
+
+def test_language_model_benchmark_reports_all_speeds(tmp_path):
+    for name, code in PUBLISHED.items():
+        file = tmp_path / "checkout/pytorch" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(code)
+    output = succeed(
+        "python", SCRIPT, "language_model", "--tiny", "--rounds", 1,
+        "--published", tmp_path / "checkout", "--json", tmp_path / "speed.json",
+    )  # fmt: skip
+    result = json.loads((tmp_path / "speed.json").read_text())
+    assert (result["benchmark"], result["rounds"], result["seed"]) == ("language_model", 1, 1)
+    assert {"cores", "threads", "torch", "fairseq"} <= result["machine"].keys()
+    sizes = result["sizes"]
+
+    training = result["training"]
+    assert len(training) == 5
+    ours = [name for name in training if name.startswith("rmt_lm")]
+    assert len(ours) == 3
+    for name in ours:
+        memory = 0 if "M=0" in name else sizes["memory_tokens"]
+        others = {"transformer_lm": 0.95 * sizes["segment"] / (sizes["segment"] + 2 * memory)}
+        if memory:
+            others["published"] = 2
+        assert others.keys() == training[name].keys() - {"tokens_per_second"}
+        for other, target in others.items():
+            row = training[name][other]
+            speeds = [training[model]["tokens_per_second"] for model in (name, other)]
+            assert row["ratio"] == pytest.approx(speeds[0] / speeds[1])
+            assert row["target"] == pytest.approx(target)
+            assert f"{row['ratio']:.3f}" in output
+
+    assert result["writing"].keys() == {"transformer_lm", *ours[:2]}
+    lengths = [str(length) for length in sizes["text_lengths"]]
+    for row in result["writing"].values():
+        assert row.keys() == {*lengths, "longest_to_shorter"}
+        speeds = {length: row[length]["tokens_per_second"] for length in lengths}
+        for length in lengths:
+            assert row[length]["milliseconds_per_token"] == pytest.approx(1000 / speeds[length])
+            baseline = result["writing"]["transformer_lm"][length]["tokens_per_second"]
+            assert row[length]["transformer_lm"]["ratio"] == pytest.approx(
+                speeds[length] / baseline
+            )
+        growth = row["longest_to_shorter"]["ratio"]
+        assert growth == pytest.approx(speeds[lengths[-1]] / speeds[lengths[-2]])
+        assert f"{growth:.3f}" in output
+
+
+def test_language_model_benchmark_runs_without_the_published_code(tmp_path):
+    speed = tmp_path / "speed.json"
+    succeed("python", SCRIPT, "language_model", "--tiny", "--rounds", 1, "--json", speed)
+    assert "published" not in speed.read_text()
+
+
+def test_wrong_published_path_is_told_in_one_line(tmp_path):
+    line = fail("python", SCRIPT, "language_model", "--tiny", "--published", tmp_path)
+    assert line == (
+        f"fairseq-memtx: error: there is no {tmp_path}/pytorch/mem_transformer.py: give "
+        "--published a checkout of https://github.com/booydar/LM-RMT"
+    )

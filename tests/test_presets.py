@@ -7,11 +7,13 @@ from argparse import Namespace
 import pytest
 from conftest import SMALL, build, run, succeed, toy_task
 from fairseq import options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_INV_REGISTRY, build_model
 from omegaconf import OmegaConf
 
 from fairseq_memtx import presets
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.models.rmt_lm import RmtLanguageModelConfig
 
 ARCHITECTURES = [
     "mem_transformer",
@@ -25,6 +27,16 @@ ARCHITECTURES = [
     "mem_transformer_multi30k",
     "mem_transformer_tiny",
 ]
+LANGUAGE_MODELS = [
+    "rmt_lm",
+    "rmt_lm_wiki103",
+    "rmt_lm_enwik8",
+    "rmt_lm_tiny",
+    "transformer_xl_lm_wiki103",
+    "transformer_xl_lm_enwik8",
+    "rmt_transformer_xl_wiki103",
+    "rmt_transformer_xl_enwik8",
+]
 WMT = [name for name in ARCHITECTURES if name.endswith("_wmt")]
 
 
@@ -35,7 +47,8 @@ def command_line(arch: str, *flags: str) -> Namespace:
 
 def test_names_are_registered_and_have_their_file():
     assert sorted(ARCH_MODEL_INV_REGISTRY["mem_transformer"]) == sorted(ARCHITECTURES)
-    assert sorted(path.stem for path in presets.FOLDER.glob("*.yaml")) == sorted(ARCHITECTURES)
+    files = sorted(path.stem for path in presets.FOLDER.glob("*.yaml"))
+    assert files == sorted([*ARCHITECTURES, *LANGUAGE_MODELS])
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -53,6 +66,34 @@ def test_hydra_builds_what_the_command_line_builds(arch):
     assert [p.requires_grad for p in by_flags.parameters()] == [
         p.requires_grad for p in by_yaml.parameters()
     ]
+
+
+@pytest.mark.parametrize("arch", LANGUAGE_MODELS)
+def test_language_model_of_hydra_is_that_of_the_command_line(arch):
+    """Hydra ignores the presets of dataclass models without a word; so it gets the same by file."""
+    args = command_line(arch, "--task", "rmt_language_modeling")
+    by_flags = OmegaConf.to_container(convert_namespace_to_omegaconf(args).model)
+    by_yaml = vars(RmtLanguageModelConfig()) | presets.read(arch)
+    of_yaml = {
+        name: value
+        for name, value in by_yaml.items()
+        if name != "_name" and "$" not in str(value)  # what other parts of the configuration say
+    }
+    assert {name: by_flags[name] for name in of_yaml} == of_yaml
+    assert OmegaConf.load(presets.FOLDER / f"{arch}.yaml")._name == "rmt_lm"
+
+
+def test_language_model_by_hydra(toy_lm, tmp_path):
+    output = succeed(
+        "fairseq-hydra-train", "--config-dir", presets.FOLDER.parent, "model=rmt_lm_tiny",
+        "task=rmt_language_modeling", f"task.data='{toy_lm}'", "task.tokens_per_sample=8",
+        "criterion=cross_entropy", "optimizer=adam", "common.cpu=true", "dataset.batch_size=2",
+        f"common.user_dir='{presets.FOLDER.parents[1]}'", "optimization.max_update=3",
+        "optimization.lr=[0.001]", "lr_scheduler=fixed", f"hydra.run.dir='{tmp_path}/run'",
+        "checkpoint.no_save=true", "+model.cache_length=4",
+    )  # fmt: skip
+    assert "MemoryTokens()" in output
+    assert "valid on 'valid' subset" in output
 
 
 @pytest.mark.parametrize("arch", WMT)

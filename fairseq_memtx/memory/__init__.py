@@ -5,7 +5,17 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 """
 
 from .attention import attend_to_memory_and_self
+from .continued_text import ContinuedText
 from .probe import AttentionProbe
+from .segments import RecurrentState, StateHolder, segment_mask
 from .tokens import MemoryTokens
 
-__all__ = ["AttentionProbe", "MemoryTokens", "attend_to_memory_and_self"]
+__all__ = [
+    "AttentionProbe",
+    "ContinuedText",
+    "MemoryTokens",
+    "RecurrentState",
+    "StateHolder",
+    "attend_to_memory_and_self",
+    "segment_mask",
+]

@@ -20,12 +20,13 @@ class MemoryTokens(nn.Module):
     Args:
         count: ``M``, at least 1.
         channels: ``C``.
+        scale: standard deviation at the start; that of an unscaled word embedding if None.
     """
 
-    def __init__(self, count: int, channels: int) -> None:
+    def __init__(self, count: int, channels: int, scale: float | None = None) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(count, channels))
-        nn.init.normal_(self.weight, std=channels**-0.5)
+        nn.init.normal_(self.weight, std=channels**-0.5 if scale is None else scale)
 
     def forward(self, batch_size: int) -> Tensor:
         """Memory of a batch at the start, ``B x M x C``."""

@@ -100,7 +100,7 @@ class MemoryTransformerModel(TransformerModel):
         Raises:
             MemtxError: if the checkpoint is of another model.
         """
-        state_dict = checkpoint_surgery.fit_memory(self, state_dict)
+        state_dict = checkpoint_surgery.fit_memory(self, state_dict, "encoder.memory")
         try:
             return super().load_state_dict(state_dict, strict, model_cfg, args)
         except RuntimeError as cause:

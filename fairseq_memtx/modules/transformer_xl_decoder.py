@@ -1,0 +1,87 @@
+"""A decoder of Transformer-XL layers with a cache, a recurrent memory, or both.
+
+Shapes: those of `recurrent_decoder`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .recurrent_decoder import RecurrentMemoryDecoder
+from .tied_adaptive_softmax import TiedAdaptiveSoftmax, parse_cutoff
+from .transformer_xl_layer import TransformerXLLayer, distance_embedding
+
+
+class TransformerXLDecoder(RecurrentMemoryDecoder):
+    """Layers of Transformer-XL, with a cache of their inputs, a recurrent memory, or both.
+
+    The cache holds the last rows of the augmented text, memory rows among them, and takes their
+    places in it: so does the published code of RMT, whose weights can be converted.
+    """
+
+    def __init__(self, cfg, dictionary, embed_tokens) -> None:
+        super().__init__(cfg, dictionary, embed_tokens)
+        self.embed_positions = None  # distances take their place
+        heads = cfg.decoder_attention_heads
+        self.attention_biases = nn.Parameter(torch.zeros(2, heads, self.embed_dim // heads))
+
+    def build_output_projection(self, cfg, dictionary, embed_tokens) -> None:
+        """Tied to the embedding, with a bias for every word, adaptive where there are cutoffs."""
+        cutoff = parse_cutoff(cfg.adaptive_softmax_cutoff, len(dictionary))
+        if cutoff:
+            self.adaptive_softmax = TiedAdaptiveSoftmax(embed_tokens, cutoff)
+        else:
+            self.output_projection = nn.Linear(self.output_embed_dim, len(dictionary))
+            nn.init.zeros_(self.output_projection.bias)
+            if cfg.share_decoder_input_output_embed:
+                self.output_projection.weight = embed_tokens.weight
+
+    def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
+        """As fairseq's, but without a projection where an adaptive softmax takes its place."""
+        super().upgrade_state_dict_named(state_dict, name)
+        if self.adaptive_softmax is not None:
+            state_dict.pop(f"{name}.output_projection.weight", None)
+        return state_dict
+
+    def build_decoder_layer(self, cfg, no_encoder_attn: bool = False) -> nn.Module:
+        return TransformerXLLayer(
+            cfg.decoder_embed_dim,
+            cfg.decoder_ffn_embed_dim,
+            cfg.decoder_attention_heads,
+            cfg.dropout,
+            cfg.attention_dropout,
+            cfg.activation_dropout,
+        )
+
+    def _layers(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        padding: Tensor | None,
+        cache: Tensor | None,
+        keys: dict | None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        hidden = mask if padding is None else mask | padding[:, None, None]
+        ahead = max(self.memory_tokens, 1)
+        distances = distance_embedding(mask.size(1), ahead, self.embed_dim, x)
+        distances = self.dropout_module(distances)
+        inputs = []
+        for index, layer in enumerate(self.layers):
+            inputs.append(x)
+            past = None if keys is None else keys.get(index)
+            if past is None and cache is not None:
+                past = layer.self_attn.keys_values(cache[:, index].to(x))
+            x, keys_values = layer(x, past, hidden, distances, self.attention_biases)
+            if keys is not None:
+                keys[index] = keys_values
+        return x, inputs
+
+    def _reorder_keys(self, keys: dict, order: Tensor) -> None:
+        for index, pair in keys.items():
+            keys[index] = tuple(part.index_select(0, order) for part in pair)
+
+    def _project_out(self, x: Tensor) -> Tensor:
+        return super()._project_out(self.dropout_module(x))

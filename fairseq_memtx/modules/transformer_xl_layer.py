@@ -1,0 +1,154 @@
+"""A layer of Transformer-XL (arXiv:1901.02860), right also where a row looks ahead.
+
+Shapes: ``B`` batch, ``N`` rows, ``K`` rows that can be read (the cache, then the rows themselves),
+``C`` channels, ``H`` heads, ``D`` channels of a head.
+"""
+
+from __future__ import annotations
+
+import torch
+from fairseq.modules import FairseqDropout, LayerNorm
+from torch import Tensor, nn
+
+
+def distance_embedding(rows_read: int, ahead: int, channels: int, like: Tensor) -> Tensor:
+    """Sinusoids of the distances ``K - 1, ..., 0, -1, ..., -ahead``, ``(K + ahead) x C``.
+
+    Distance is query's place less key's place, so a row that looks ahead has a negative one.
+    (The published code has none of those, and reads another row's term in their stead.)
+    """
+    distances = torch.arange(rows_read - 1, -ahead - 1, -1, device=like.device)
+    steps = torch.arange(0, channels, 2, device=like.device)
+    frequencies = 10000.0 ** (-steps.to(torch.float64) / channels)
+    angles = distances.to(torch.float64).unsqueeze(1) * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :channels].to(like)
+
+
+class RelativeAttention(nn.Module):
+    """Attention by content and by distance (Transformer-XL, section 3.3).
+
+    ``score(i, j) = ((q_i + u) k_j + (q_i + v) W r_{i-j}) / sqrt(D)``
+
+    Args:
+        channels: ``C``.
+        heads: ``H``, a divisor of ``C``.
+        dropout: of the attention weights.
+    """
+
+    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scaling = (channels // heads) ** -0.5
+        self.qkv_proj = nn.Linear(channels, 3 * channels, bias=False)
+        self.position_proj = nn.Linear(channels, channels, bias=False)
+        self.out_proj = nn.Linear(channels, channels, bias=False)
+        self.dropout_module = FairseqDropout(dropout, module_name=type(self).__name__)
+        for layer in (self.position_proj, self.out_proj):
+            nn.init.xavier_uniform_(layer.weight)
+        nn.init.xavier_uniform_(self.qkv_proj.weight, gain=2**-0.5)
+
+    def keys_values(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of rows that are read and not updated, each ``B x H x rows x D``."""
+        weight = self.qkv_proj.weight[rows.size(-1) :]
+        keys, values = nn.functional.linear(rows, weight).chunk(2, dim=-1)
+        return self._split(keys), self._split(values)
+
+    def forward(
+        self,
+        x: Tensor,
+        past: tuple[Tensor, Tensor] | None,
+        hidden: Tensor,
+        distances: Tensor,
+        biases: Tensor,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Update ``N`` rows.
+
+        Args:
+            x: ``B x N x C``, the last ``N`` of the ``K`` rows.
+            past: keys and values of the rows before them, ``B x H x (K - N) x D``.
+            hidden: what may not be read, True there; broadcasts to ``B x H x N x K``.
+            distances: `distance_embedding` of ``K`` rows, at least one of them ahead.
+            biases: ``u`` and ``v``, ``2 x H x D``.
+
+        Returns:
+            The update, ``B x N x C``, and keys and values of all ``K`` rows.
+        """
+        queries, keys, values = map(self._split, self.qkv_proj(x).chunk(3, dim=-1))
+        if past is not None:
+            keys, values = (torch.cat(pair, dim=2) for pair in zip(past, (keys, values)))
+        content_bias, position_bias = biases.unsqueeze(2)
+        positions = self._split(self.position_proj(distances).unsqueeze(0))
+        by_distance = (queries + position_bias) @ positions.transpose(2, 3)
+        scores = (queries + content_bias) @ keys.transpose(2, 3)
+        scores = (scores + _by_key(by_distance, keys.size(2))) * self.scaling
+        scores = scores.masked_fill(hidden, float("-inf"))
+        exact = torch.promote_types(scores.dtype, torch.float32)
+        weights = self.dropout_module(scores.softmax(dim=-1, dtype=exact).to(scores))
+        attended = (weights @ values).transpose(1, 2).flatten(2)
+        return self.out_proj(attended), (keys, values)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """``B x N x C`` to ``B x H x N x D``."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def _by_key(by_distance: Tensor, rows_read: int) -> Tensor:
+    """Terms by distance, ``B x H x N x W``, put in the places of their keys, ``B x H x N x K``.
+
+    Query ``i`` of ``N`` finds key ``j`` at column ``N - 1 - i + j``, so every row starts one column
+    further left than the row before. Cutting the same memory into rows of one column less does just
+    that. Places whose distance is not in the table hold other rows' terms, and are masked.
+    """
+    rows, width = by_distance.shape[-2:]
+    flat = by_distance.flatten(-2)[..., rows - 1 : rows - 1 + rows * (width - 1)]
+    return flat.unflatten(-1, (rows, width - 1))[..., :rows_read]
+
+
+class TransformerXLLayer(nn.Module):
+    """Attention and feed-forward, each followed by its norm.
+
+    Args:
+        channels: ``C``.
+        ffn_channels: of the feed-forward sub-layer.
+        heads: ``H``.
+        dropout: of what the sub-layers give.
+        attention_dropout: of the attention weights.
+        activation_dropout: inside the feed-forward sub-layer.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        ffn_channels: int,
+        heads: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        activation_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        self.self_attn = RelativeAttention(channels, heads, attention_dropout)
+        self.self_attn_layer_norm = LayerNorm(channels)
+        self.fc1 = nn.Linear(channels, ffn_channels)
+        self.fc2 = nn.Linear(ffn_channels, channels)
+        self.final_layer_norm = LayerNorm(channels)
+        self.dropout_module = FairseqDropout(dropout, module_name=name)
+        self.activation_dropout_module = FairseqDropout(activation_dropout, module_name=name)
+        for layer in (self.fc1, self.fc2):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self,
+        x: Tensor,
+        past: tuple[Tensor, Tensor] | None,
+        hidden: Tensor,
+        distances: Tensor,
+        biases: Tensor,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """As `RelativeAttention.forward`, the whole layer."""
+        attended, keys_values = self.self_attn(x, past, hidden, distances, biases)
+        x = self.self_attn_layer_norm(x + self.dropout_module(attended))
+        inner = self.activation_dropout_module(torch.relu(self.fc1(x)))
+        x = self.final_layer_norm(x + self.dropout_module(self.fc2(inner)))
+        return x, keys_values

@@ -1,0 +1,194 @@
+"""Copy, reverse, associative retrieval and quadratic equations as language models, without files.
+
+Data flow: `AlgorithmDataset` makes rows from their numbers; here they become fairseq's symbols and
+batches whose targets outside the answer are padding, which no loss counts. A model with segments
+cuts the rows itself (``--segments`` of the task) and begins each with an empty memory, so that any
+language model of fairseq can be trained beside it. Validation lets the model write the answer on
+its own and compares.
+"""
+
+# Annotations are not postponed in this file: fairseq makes flags out of them.
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+import torch
+from fairseq import metrics
+from fairseq.data import Dictionary, FairseqDataset
+from fairseq.dataclass import FairseqDataclass
+from fairseq.tasks import FairseqTask, register_task
+from omegaconf import II
+from torch import Tensor
+
+from ..data.algorithms import AlgorithmDataset, make
+from ..errors import MemtxError
+
+
+@dataclass
+class AlgorithmicSequencesConfig(FairseqDataclass):
+    """Which algorithm, at what size, and how it is cut."""
+
+    algorithm: str = field(
+        default="copy",
+        metadata={"help": "copy, reverse, associative-retrieval or quadratic-equations"},
+    )
+    sequence_length: int = field(default=8, metadata={"help": "n: symbols to copy or to reverse"})
+    alphabet_size: int = field(default=10, metadata={"help": "different symbols"})
+    pairs: int = field(default=4, metadata={"help": "pairs of key and value"})
+    segments: int = field(
+        default=1, metadata={"help": "equal segments of a row, as far as it can be divided"}
+    )
+    train_size: int = field(default=100000, metadata={"help": "examples of an epoch"})
+    valid_size: int = field(default=1600, metadata={"help": "examples for validation"})
+    test_size: int = field(default=1600, metadata={"help": "examples for testing"})
+    tokens_per_sample: int = field(
+        default=0, metadata={"help": "length of a segment (default: row / --segments)"}
+    )
+    max_target_positions: Optional[int] = field(
+        default=None, metadata={"help": "positions that a model has (default: a whole row)"}
+    )
+    add_bos_token: bool = field(default=False, metadata={"help": "not used"})
+    seed: int = II("common.seed")
+
+
+@register_task("algorithmic_sequences", dataclass=AlgorithmicSequencesConfig)
+class AlgorithmicSequencesTask(FairseqTask):
+    """Train a language model on an algorithm and count what it gets right (RMT, section 4.1)."""
+
+    def __init__(self, cfg: AlgorithmicSequencesConfig, from_checkpoint: bool = False) -> None:
+        super().__init__(cfg)
+        self.algorithm = make(cfg.algorithm, cfg.sequence_length, cfg.alphabet_size, cfg.pairs)
+        length = self.algorithm.source_length
+        if not 1 <= cfg.segments <= length:
+            raise MemtxError(
+                f"--segments {cfg.segments} is impossible: a row has {length} tokens, use 1 to "
+                f"{length}"
+            )
+        self.dictionary = Dictionary()
+        for symbol in range(self.algorithm.vocabulary_size):
+            self.dictionary.add_symbol(str(symbol))
+
+    def build_model(self, cfg, from_checkpoint: bool = False):
+        """Build a model for rows of this length; one with segments learns where to cut."""
+        length = self.algorithm.source_length
+        cfg.tokens_per_sample = self.cfg.tokens_per_sample or -(-length // self.cfg.segments)
+        cfg.max_target_positions = self.cfg.max_target_positions or length
+        return super().build_model(cfg, from_checkpoint)
+
+    def load_dataset(self, split: str, epoch: int = 1, **kwargs: Any) -> None:
+        """Make a set; training draws new examples in every epoch."""
+        sizes = {"train": self.cfg.train_size, "valid": self.cfg.valid_size}
+        size = next((n for name, n in sizes.items() if split.startswith(name)), self.cfg.test_size)
+        examples = AlgorithmDataset(self.algorithm, size, self.cfg.seed, split)
+        examples.set_epoch(epoch)
+        self.datasets[split] = AnswerDataset(examples, self.dictionary)
+
+    def has_sharded_data(self, split: str) -> bool:
+        """Tells fairseq to load the training set anew for every epoch."""
+        return True
+
+    def valid_step(self, sample, model, criterion):
+        """Loss, and accuracy of the answer that the model writes on its own."""
+        loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
+        answer = sample["target"][:, -self.algorithm.answer_length :]
+        with torch.no_grad():
+            right = self.write_answer(model, sample["net_input"]["src_tokens"]).eq(answer)
+        logging_output["right_tokens"] = int(right.sum())
+        logging_output["answer_tokens"] = right.numel()
+        logging_output["right_answers"] = int(right.all(dim=1).sum())
+        logging_output["answers"] = len(right)
+        return loss, sample_size, logging_output
+
+    def write_answer(self, model, source: Tensor) -> Tensor:
+        """The likeliest answer, symbol by symbol, ``B x answer``.
+
+        Args:
+            model: a language model of fairseq.
+            source: ``B x L``, of which only the question is read.
+        """
+        length = self.algorithm.answer_length
+        tokens = source[:, : source.size(1) - length + 1]
+        incremental_state: Dict[str, Any] = {}
+        for end in range(1, source.size(1) + 1):
+            logits = model.decoder(tokens[:, :end], incremental_state=incremental_state)[0]
+            if end == tokens.size(1):
+                tokens = torch.cat([tokens, logits[:, -1:].argmax(dim=-1)], dim=1)
+        return tokens[:, -length:]
+
+    def reduce_metrics(self, logging_outputs, criterion) -> None:
+        """Add ``accuracy`` (of symbols) and ``exact_match`` (of answers), both 0 to 1."""
+        super().reduce_metrics(logging_outputs, criterion)
+        total = {
+            name: sum(log.get(name, 0) for log in logging_outputs)
+            for name in ("right_tokens", "answer_tokens", "right_answers", "answers")
+        }
+        if total["answers"]:
+            accuracy = total["right_tokens"] / total["answer_tokens"]
+            metrics.log_scalar("accuracy", accuracy, total["answer_tokens"], round=4)
+            exact_match = total["right_answers"] / total["answers"]
+            metrics.log_scalar("exact_match", exact_match, total["answers"], round=4)
+
+    def max_positions(self) -> int:
+        """Length of a row."""
+        return self.algorithm.source_length
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        """Of questions and answers."""
+        return self.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        """The same."""
+        return self.dictionary
+
+
+class AnswerDataset(FairseqDataset):
+    """Examples in fairseq's symbols, with targets in the answer alone.
+
+    Args:
+        examples: rows of ids.
+        dictionary: whose first symbols are fairseq's own, so ids move up by their number.
+    """
+
+    def __init__(self, examples: AlgorithmDataset, dictionary: Dictionary) -> None:
+        self.examples = examples
+        self.pad = dictionary.pad()
+        self.moved_up = dictionary.nspecial
+        self.sizes = np.full(len(examples), examples.algorithm.source_length)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> Dict[str, Any]:
+        """``source`` and ``target``, ``L`` symbols each."""
+        example = self.examples[int(index)]
+        target = example["target"] + self.moved_up
+        target[: -example["answer_length"]] = self.pad
+        return {"id": index, "source": example["source"] + self.moved_up, "target": target}
+
+    def num_tokens(self, index: int) -> int:
+        """The same for all."""
+        return int(self.sizes[index])
+
+    def size(self, index: int) -> int:
+        """The same for all."""
+        return int(self.sizes[index])
+
+    def collater(self, samples: List[Dict[str, Any]]) -> Dict[str, Any]:
+        """A batch, ``B x L``; nothing needs padding."""
+        if not samples:
+            return {}
+        source, target = (
+            torch.stack([sample[part] for sample in samples]) for part in ("source", "target")
+        )
+        return {
+            "id": torch.tensor([int(sample["id"]) for sample in samples]),
+            "nsentences": len(samples),
+            "ntokens": int(target.ne(self.pad).sum()),
+            "net_input": {
+                "src_tokens": source,
+                "src_lengths": torch.full((len(samples),), source.size(1)),
+            },
+            "target": target,
+        }

@@ -1,0 +1,308 @@
+"""Language modelling along a text: segments in order, with the state of every stream kept.
+
+Data flow: `StreamWindows` gives window after window of all streams. The task puts the streams'
+state into the batch in a `StateHolder`, the decoder reads it and leaves the new one there, and the
+task keeps that once the step has succeeded. It keeps one state for training and one for each valid
+subset; it is the only place where they are kept. The state of training goes into checkpoints with
+the place in the text, through the iterator.
+"""
+
+# Annotations are not postponed in this file: fairseq makes flags out of them.
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+import torch
+from fairseq import utils
+from fairseq.data import data_utils, iterators
+from fairseq.distributed import utils as distributed_utils
+from fairseq.tasks import register_task
+from fairseq.tasks.language_modeling import LanguageModelingConfig, LanguageModelingTask
+from omegaconf import II
+
+from ..data.curriculum import SegmentCurriculum
+from ..data.streams import StreamWindows, Text
+from ..errors import MemtxError
+from ..memory import RecurrentState, StateHolder
+
+
+@dataclass
+class RmtLanguageModelingConfig(LanguageModelingConfig):
+    """fairseq's language modelling, and how its windows move."""
+
+    window_segments: int = field(
+        default=1,
+        metadata={"help": "S: consecutive segments of --tokens-per-sample in one forward pass"},
+    )
+    stride_segments: int = field(
+        default=0,
+        metadata={
+            "help": "N: segments by which the window moves; only the last N are predicted, the "
+            "others are read again. N=1 with S=k+1 is the paper's BPTT of depth k (default: S)"
+        },
+    )
+    reset_memory_at_documents: bool = field(
+        default=False,
+        metadata={"help": "begin every document (after an empty line) with an empty memory"},
+    )
+    segment_curriculum: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "window segments by number of updates, such as 1:2000,2:2000,4:2000; the last "
+            "stage goes on until training ends"
+        },
+    )
+    train_subset: str = II("dataset.train_subset")
+    update_freq: List[int] = field(default=II("optimization.update_freq"))
+
+
+@register_task("rmt_language_modeling", dataclass=RmtLanguageModelingConfig)
+class RmtLanguageModelingTask(LanguageModelingTask):
+    """Train and evaluate a language model with recurrent memory along whole texts."""
+
+    def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
+        super().__init__(args, dictionary, output_dictionary, targets)
+        stages = args.segment_curriculum or str(args.window_segments)
+        self.curriculum = SegmentCurriculum(stages)
+        self.updates = 0  # made so far
+        self.states: Dict[str, RecurrentState] = {}
+        self.states_of_workers: List[Optional[RecurrentState]] = []
+
+    @classmethod
+    def setup_task(cls, args, **kwargs) -> "RmtLanguageModelingTask":
+        """Read the dictionary.
+
+        Raises:
+            MemtxError: if the window makes no sense, or what is predicted is not the next token.
+        """
+        window, stride = args.window_segments, args.stride_segments
+        if args.segment_curriculum:
+            if window != 1:
+                raise MemtxError(
+                    f"--window-segments {window} and --segment-curriculum contradict each other: "
+                    "leave out the former"
+                )
+            window = min(SegmentCurriculum(args.segment_curriculum).segments)
+        if window < 1 or not 0 <= stride <= window:
+            raise MemtxError(
+                f"windows of {window} segments and --stride-segments {stride} make no sense: the "
+                "stride is at least 1 and at most the window"
+            )
+        if args.self_target or args.past_target:
+            raise MemtxError(
+                "--self-target and --past-target make no sense here: memory knows the past"
+            )
+        return super().setup_task(args, **kwargs)
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        """Load a split as one text.
+
+        Raises:
+            MemtxError: if there is none, or it is empty.
+        """
+        folders = utils.split_paths(self.args.data)
+        path = str(Path(folders[(epoch - 1) % len(folders)]) / split)
+        data = data_utils.load_indexed_dataset(
+            path, self.dictionary, self.args.dataset_impl, combine=combine
+        )
+        if data is None:
+            raise MemtxError(
+                f"there is no {path}.bin: give the folder that fairseq-preprocess --only-source "
+                "wrote, and the names of its sets"
+            )
+        text = Text(data, data.sizes)
+        if not len(text):
+            raise MemtxError(f"the text {path} is empty: run fairseq-preprocess again")
+        self.datasets[split] = text
+
+    def dataset(self, split: str) -> Text:
+        """The text of a split."""
+        return self.datasets[split]
+
+    def get_batch_iterator(
+        self,
+        dataset: Text,
+        max_sentences: Optional[int] = None,
+        num_shards: int = 1,
+        shard_id: int = 0,
+        num_workers: int = 0,
+        epoch: int = 1,
+        data_buffer_size: int = 0,
+        holder: Optional[StateHolder] = None,
+        **kwargs: Any,
+    ) -> iterators.EpochBatchIterator:
+        """Windows over ``--batch-size`` streams a worker, in order.
+
+        ``holder`` is put into every batch, for callers that go past the task's steps. A dataset
+        that is no text but a number of prompts gets fairseq's own iterator.
+        """
+        if not isinstance(dataset, Text):
+            return super().get_batch_iterator(
+                dataset,
+                max_sentences=max_sentences,
+                num_shards=num_shards,
+                shard_id=shard_id,
+                num_workers=num_workers,
+                epoch=epoch,
+                data_buffer_size=data_buffer_size,
+                **kwargs,
+            )
+        split = next(name for name, text in self.datasets.items() if text is dataset)
+        training = holder is None and split == self.args.train_subset
+
+        def windows(updates: int) -> StreamWindows:
+            """Those of an epoch that begins after so many updates."""
+            # Without a loss that is to reach back, there is nothing to read again.
+            return StreamWindows(
+                dataset,
+                self.args.tokens_per_sample,
+                streams=(max_sentences or 1) * num_shards,
+                worker=shard_id,
+                workers=num_shards,
+                window_segments=self._window_segments(updates, epoch) if training else None,
+                stride_segments=self.args.stride_segments if training else 0,
+                cut_at_documents=self.args.reset_memory_at_documents,
+                pad=self.dictionary.pad(),
+                eos=self.dictionary.eos(),
+            )
+
+        def collate(items: List[Dict[str, Any]]) -> Dict[str, Any]:
+            (batch,) = items
+            batch["subset"] = split
+            if holder is not None:
+                batch["net_input"]["holder"] = holder
+            return batch
+
+        return StreamIterator(
+            self, windows, num_workers=num_workers, epoch=epoch, buffer_size=data_buffer_size,
+            collate_fn=collate,
+        )  # fmt: skip
+
+    def _window_segments(self, updates: int, epoch: int) -> Callable[[int], int]:
+        """Segments of a window by its number, in an epoch that begins after so many updates."""
+        frequencies = self.args.update_freq
+        frequency = frequencies[min(epoch, len(frequencies)) - 1]
+        return lambda window: self.curriculum.segments_at(updates + window // frequency)
+
+    def eval_lm_dataloader(
+        self,
+        dataset: Text,
+        batch_size: Optional[int] = None,
+        num_shards: int = 1,
+        shard_id: int = 0,
+        context_window: int = 0,
+        **kwargs: Any,
+    ):
+        """Windows for ``fairseq-eval-lm``, by default of one stream, the whole text.
+
+        Raises:
+            MemtxError: if a context window is asked for.
+        """
+        if context_window:
+            raise MemtxError(
+                "--context-window feeds the text twice, which a recurrent memory would remember "
+                "twice: leave it out, memory is the context"
+            )
+        # In this process, since the holder carries the state from batch to batch.
+        return self.get_batch_iterator(
+            dataset, batch_size, num_shards, shard_id, num_workers=0, holder=StateHolder()
+        ).next_epoch_itr(shuffle=False)
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False) -> Any:
+        """One step. A batch that stands in for a missing one leaves the state as it was."""
+        holder = self._put_state(sample, "train")
+        self.updates = update_num + 1
+        result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        if not ignore_grad:
+            self.states["train"] = holder.state
+        # fairseq saves on the first worker alone, which has to know all states by then.
+        self.states_of_workers[:] = _gather(self.states.get("train"))
+        return result
+
+    def valid_step(self, sample, model, criterion) -> Any:
+        """One step of validation, which has a state of its own for every subset."""
+        name = f"valid {sample['subset']}"
+        holder = self._put_state(sample, name)
+        result = super().valid_step(sample, model, criterion)
+        self.states[name] = holder.state
+        return result
+
+    def _put_state(self, sample: Dict[str, Any], name: str) -> StateHolder:
+        """The state of these streams, empty at the start of the text."""
+        state = self.states.get(name) if sample["window"] else None
+        holder = StateHolder(state, sample["advance"])
+        sample["net_input"]["holder"] = holder
+        return holder
+
+
+class StreamIterator(iterators.EpochBatchIterator):
+    """fairseq's iterator, which saves the streams' state beside the place in the text.
+
+    Args:
+        task: which keeps the states, and the number of updates.
+        windows: makes the windows of an epoch that begins after so many updates.
+        kwargs: of fairseq's iterator.
+    """
+
+    def __init__(
+        self,
+        task: RmtLanguageModelingTask,
+        windows: Callable[[int], StreamWindows],
+        **kwargs: Any,
+    ) -> None:
+        self.task, self.windows, self.updates = task, windows, task.updates
+        super().__init__(
+            dataset=windows(self.updates),
+            batch_sampler=lambda dataset, epoch: [[number] for number in range(len(dataset))],
+            disable_shuffling=True,
+            **kwargs,
+        )
+
+    def state_dict(self) -> Dict[str, Any]:
+        """fairseq's, the state of every worker's streams, and what the windows depend on."""
+        states = [state and tuple(state.to("cpu")) for state in self.task.states_of_workers]
+        updates = self.task.updates if self.end_of_epoch() else self.updates
+        return {**super().state_dict(), "streams": states, "updates": updates}
+
+    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        """Go on where the checkpoint was written.
+
+        Raises:
+            MemtxError: if it has another number of workers or streams.
+        """
+        self.updates = state_dict.get("updates", 0)
+        self.dataset, self._frozen_batches = self.windows(self.updates), None
+        super().load_state_dict(state_dict)
+        states = state_dict.get("streams")
+        if not states or states[0] is None or self.iterations_in_epoch == 0:
+            return  # of another task, or at the start of an epoch, where every state is empty
+        state = RecurrentState(*states[self.dataset.worker % len(states)])
+        saved = len(states), next((len(part) for part in state if part is not None), 0)
+        wanted = self.dataset.workers, len(self.dataset.streams)
+        if saved[0] != wanted[0] or saved[1] not in (0, wanted[1]):
+            raise MemtxError(
+                f"the checkpoint was written by {saved[0]} workers of {saved[1]} streams and this "
+                f"is a run of {wanted[0]} workers of {wanted[1]}: use as many workers and the same "
+                "--batch-size, or begin an epoch anew with --reset-dataloader"
+            )
+        self.task.states["train"] = state
+
+
+def _gather(state: Optional[RecurrentState]) -> List[Optional[RecurrentState]]:
+    """The states of all workers, in their order; they have the same shapes."""
+    if state is None or distributed_utils.get_data_parallel_world_size() == 1:
+        return [state]
+    group = distributed_utils.get_data_parallel_group()
+    parts = [
+        # As numbers, since not every backend can send truth values.
+        [None] * distributed_utils.get_data_parallel_world_size()
+        if part is None
+        else [
+            sent.to(part.dtype)
+            for sent in distributed_utils.all_gather(
+                part.byte() if part.dtype is torch.bool else part.contiguous(), group
+            )
+        ]
+        for part in state
+    ]
+    return [RecurrentState(*of_worker) for of_worker in zip(*parts)]

@@ -1,0 +1,212 @@
+r"""Turn raw text into a folder that ``fairseq-train`` can read as a language model's data.
+
+    python scripts/prepare_language_model.py --unit bytes \
+        --train raw/train.xml --valid raw/valid.xml --test raw/test.xml --dest data-bin/enwiki
+
+Several files of a split are put one after the other. A token is, depending on ``--unit``:
+
+``words``
+    What stands between white space. A blank line stays, as the end of an empty line (the
+    convention of WikiText).
+``characters``
+    A character of UTF-8 text. A space is written ``_``. The underscore, the backslash and all
+    other white space are written as in Python: ``\u005f``, ``\u005c``, ``\u00a0``. As no other
+    token starts with a backslash, there is one way back.
+``bytes``
+    A byte, written as a decimal number (the convention of enwik8); any file will do.
+
+The end of a line is the token ``</s>``, which ``fairseq-preprocess`` puts there and cannot be told
+not to. So for characters and bytes ``</s>`` *is* the newline, nothing comes between, and there are
+exactly as many tokens as characters or bytes. Where the last line of a file has no newline it gets
+one, hence one token more. That fairseq counts as many tokens as the text has is checked.
+
+``fairseq-preprocess`` replaces the tokens by numbers. The folder then holds
+
+    dict.txt *.bin *.idx     what fairseq reads
+    prepared.json            settings, checksums of the input, token counts, library versions
+
+All is built in ``DEST.partial`` and renamed at the end, so a folder ``DEST`` is always whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Callable
+
+from prepared_folder import (
+    PrepareError,
+    is_prepared,
+    new_partial,
+    positive,
+    preprocess,
+    run,
+    sha256,
+    write_record,
+)
+from tqdm import tqdm
+
+DECIMAL = [str(byte) for byte in range(256)]
+# What fairseq-preprocess says after each file.
+COUNTED = re.compile(r"\] (\w+)\.tokens: \d+ sents, (\d+) tokens, (\S+%) replaced")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prepare the folder; an error is told in one line and makes the exit code 1."""
+    options = parse(arguments)
+    return run("prepare_language_model", lambda: prepare(options))
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="prepare_language_model",
+        description="Turn raw text into a folder that fairseq-train can read as a language "
+        "model's data.",
+        epilog="A finished DEST is never touched: called again with the same input and settings, "
+        "nothing is done.",
+    )
+
+    def add(name: str, text: str, **more: Any) -> None:
+        parser.add_argument(name, help=text, **more)
+
+    files = {"metavar": "FILE", "nargs": "+", "type": Path}
+    add("--train", "text to learn from", required=True, **files)
+    add("--valid", "text to choose the best checkpoint by", required=True, **files)
+    add("--test", "text to score", default=[], **files)
+    add("--unit", "what a token is", required=True, choices=list(UNITS))
+    add("--dest", "folder to make, such as data-bin/enwiki", required=True, type=Path)
+    rare = "tokens that train has less than N times become <unk>"
+    add("--threshold", rare, metavar="N", type=positive, default=1)
+    documents = "each FILE is a document: put a blank line between those of a split, which "
+    documents += "--sample-break-mode complete_doc looks for"
+    add("--documents", documents, action="store_true")
+    return parser.parse_args(arguments)
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Check the input, then take all steps in ``DEST.partial``."""
+    settings = {name: getattr(options, name) for name in ("unit", "threshold", "documents")}
+    splits = {name: getattr(options, name) for name in ("train", "valid", "test")}
+    splits = {name: paths for name, paths in splits.items() if paths}
+    for path in (path for paths in splits.values() for path in paths):
+        if not path.is_file():
+            raise PrepareError(f"missing file: {path}")
+        if not path.stat().st_size:
+            raise PrepareError(f"{path}: empty file")
+    checksums = {name: [sha256(path) for path in paths] for name, paths in splits.items()}
+
+    dest = options.dest.absolute()
+    if is_prepared(dest, settings, checksums):
+        print(f"{options.dest} is prepared already, from the same input with the same settings")
+        return
+    partial = new_partial(dest)
+    work = partial / "work"
+    counts = {
+        name: write_tokens(paths, work / f"{name}.tokens", options.unit, options.documents)
+        for name, paths in splits.items()
+    }
+    unknown = binarize(counts, work, options.threshold)
+    shutil.rmtree(work)
+    record = {
+        "settings": settings,
+        "files": {name: [path.name for path in paths] for name, paths in splits.items()},
+        "sha256": checksums,
+        "tokens": counts,
+        "unknown": unknown,
+    }
+    write_record(partial, record, libraries=[])
+    partial.rename(dest)
+
+    for name, count in counts.items():
+        print(f"{name}: {count} tokens ({options.unit}), {unknown[name]} of them unknown")
+    print(f"{options.dest} is ready")
+
+
+def write_tokens(paths: list[Path], target: Path, unit: str, documents: bool) -> int:
+    """Write the tokens of a split, a line as a line, and count them with the ends of lines."""
+    tokenize, count = UNITS[unit], 0
+    size = sum(path.stat().st_size for path in paths)
+    bar = progress(f"tokens of {target.stem}", size, unit="B", unit_scale=True)
+    with bar, target.open("w", encoding="utf-8", newline="\n") as out:
+        for index, path in enumerate(paths):
+            if documents and index:
+                out.write("\n")
+                count += 1
+            with path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    bar.update(len(line))
+                    try:
+                        tokens = tokenize(line[:-1] if line.endswith(b"\n") else line)
+                    except UnicodeDecodeError as error:
+                        told = f"{path}, line {number}: not UTF-8 ({error.reason})"
+                        raise PrepareError(told) from error
+                    out.write(" ".join(tokens) + "\n")
+                    count += len(tokens) + 1
+    return count
+
+
+def progress(what: str, total: int, **more: Any) -> tqdm:
+    """A bar on stderr; none where nobody watches, as in a log file."""
+    return tqdm(desc=what, total=total, disable=None, leave=False, **more)
+
+
+def words(line: bytes) -> list[str]:
+    """What stands between white space, as fairseq too would split it."""
+    return line.decode("utf-8").split()
+
+
+def characters(line: bytes) -> list[str]:
+    """Each character, spelled so that fairseq does not take it for white space."""
+    return list(map(spell, line.decode("utf-8")))
+
+
+@lru_cache(maxsize=None)
+def spell(character: str) -> str:
+    """The token for a character."""
+    if character == " ":
+        return "_"
+    if character in "_\\" or character.isspace():
+        return f"\\u{ord(character):04x}"  # there is no white space with a longer number
+    return character
+
+
+def decimals(line: bytes) -> list[str]:
+    """Each byte as a number."""
+    return [DECIMAL[byte] for byte in line]
+
+
+UNITS: dict[str, Callable[[bytes], list[str]]] = {
+    "words": words,
+    "characters": characters,
+    "bytes": decimals,
+}
+
+
+def binarize(counts: dict[str, int], work: Path, threshold: int) -> dict[str, str]:
+    """Run ``fairseq-preprocess``; the share of each split that its dictionary has no token for."""
+    flags = ["--only-source", "--thresholdsrc", str(threshold)]
+    for name in counts:
+        flags += [f"--{name}pref", f"{name}.tokens"]
+    unknown: dict[str, str] = {}
+    counted: dict[str, int] = {}
+
+    def hear(line: str) -> None:
+        found = COUNTED.search(line)
+        if found:
+            bar.update()
+            counted[found[1]], unknown[found[1]] = int(found[2]), found[3]
+
+    with progress("fairseq-preprocess", len(counts), unit=" files") as bar:
+        preprocess(flags, work, hear)
+    if counted != counts:
+        raise PrepareError(f"fairseq-preprocess counts {counted} tokens, the text has {counts}")
+    return unknown
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""The weights of a published Transformer-XL or RMT under the names of `rmt_lm`, and back.
+
+Shapes: ``V`` words, ``C`` channels, ``M`` memory tokens, ``H`` heads. Weights are taken out of the
+file that they come from one by one, so that what nobody knows is found at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fairseq_memtx import safe_loading
+from fairseq_memtx.errors import MemtxError
+
+NEVER = -1e4  # the bias of a word that is never predicted; float16 can hold it
+
+EMBEDDING = "word_emb.emb_layers.0.weight"
+SOFTMAX = "decoder.adaptive_softmax"
+# Inside a layer: the published name, and ours.
+LAYER = {
+    "dec_attn.qkv_net": "self_attn.qkv_proj",
+    "dec_attn.r_net": "self_attn.position_proj",
+    "dec_attn.o_net": "self_attn.out_proj",
+    "dec_attn.layer_norm": "self_attn_layer_norm",
+    "pos_ff.CoreNet.0": "fc1",
+    "pos_ff.CoreNet.3": "fc2",
+    "pos_ff.layer_norm": "final_layer_norm",
+}
+
+# Names by which a state dict shows that it is of another model.
+REFUSED = {
+    r"emb_layers\.1\.|out_layers\.1\.": "div_val other than 1",
+    r"emb_projs|out_projs": "d_embed other than d_model",
+    r"^r_emb$|^r_bias$|\.q_net\.|\.kv_net\.": "attn_type other than 0",
+    r"^out_layer\.": "sample_softmax",
+}
+
+
+class Weights(dict):
+    """Weights of a file, to be used up name by name.
+
+    Args:
+        path: of the file.
+        weights: by name.
+
+    Raises:
+        MemtxError: if there is anything but tensors.
+    """
+
+    def __init__(self, path: Path, weights: Any) -> None:
+        tensors = isinstance(weights, dict) and all(map(torch.is_tensor, weights.values()))
+        if not weights or not tensors:
+            raise MemtxError(f"{path} is no state dict: save model.state_dict(), not the model")
+        super().__init__(weights)
+        self.path = path
+
+    def look(self, name: str, *shape: int) -> Tensor:
+        """A weight.
+
+        Args:
+            name: in the file.
+            shape: which it is to have; -1 is any size.
+
+        Raises:
+            MemtxError: if it is missing or has another shape.
+        """
+        if name not in self:
+            raise MemtxError(f"{self.path} has no {name}: it is of another model or cut off")
+        found = tuple(self[name].shape)
+        if len(found) != len(shape) or any(a not in (-1, b) for a, b in zip(shape, found)):
+            raise MemtxError(f"{self.path} has {name} of the shape {found}, where {shape} belongs")
+        return self[name]
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """`look`, and the weight is gone."""
+        self.look(name, *shape)
+        return self.pop(name)
+
+    def take_layers(self, here: str, there: str, names: dict[str, str]) -> dict[str, Tensor]:
+        """Take the weights of all layers, under the names of the other side.
+
+        Args:
+            here: what stands before a layer's number.
+            there: the same on the other side.
+            names: of the parts of a layer, and of the same on the other side.
+        """
+        taken = {}
+        for name in list(self):
+            match = re.fullmatch(rf"{here}\.(\d+)\.(.+)\.(weight|bias)", name)
+            if match and match[2] in names:
+                layer, part, kind = match.groups()
+                taken[f"{there}.{layer}.{names[part]}.{kind}"] = self.pop(name)
+        return taken
+
+    def finish(self) -> None:
+        """Refuse what nobody took."""
+        if self:
+            raise MemtxError(f"{self.path} has weights that cannot be converted: {sorted(self)[0]}")
+
+
+def read_published(path: Path, words: int, cutoffs: list[int]) -> Weights:
+    """A published state dict.
+
+    Args:
+        path: of the file.
+        words: of the vocabulary.
+        cutoffs: the word that begins each cluster but the first.
+
+    Raises:
+        MemtxError: if it is of a model that ours cannot be, or of another than the arguments are.
+    """
+    published = Weights(path, safe_loading.load(str(path)))
+    for pattern, what in REFUSED.items():
+        for name in filter(re.compile(pattern).search, published):
+            raise MemtxError(f"{path} has {name}, so {what}: it cannot be converted")
+    embedding = published.look(EMBEDDING, -1, -1)
+    count, channels = embedding.shape
+    heads, head_channels = published.look("r_w_bias", -1, -1).shape
+    if heads * head_channels != channels:
+        raise MemtxError(
+            f"{path} has {heads} heads of {head_channels} channels, which are not its d_model "
+            f"{channels}: it cannot be converted"
+        )
+    if not torch.equal(published.take("crit.out_layers.0.weight", count, channels), embedding):
+        raise MemtxError(f"{path} has output weights of their own: only tied ones can be converted")
+    if count != words:
+        raise MemtxError(
+            f"{path} has {count} words and the vocabulary {words}: give the one it was trained "
+            "with, one word a line and nothing else"
+        )
+    has_clusters = "crit.cluster_bias" in published
+    clusters = len(published.look("crit.cluster_bias", -1)) if has_clusters else 0
+    edges = [0, *cutoffs, count]
+    if clusters != len(cutoffs) or any(a >= b for a, b in zip(edges, edges[1:])):
+        raise MemtxError(
+            f"{path} has {clusters} clusters of rare words among {count}, and --cutoffs are "
+            f"{cutoffs}: give the one word that begins each, in ascending order"
+        )
+    return published
+
+
+def published_sizes(published: Weights) -> dict[str, int]:
+    """What a published state dict shows of its model, by the names of our settings."""
+    channels = published.look(EMBEDDING, -1, -1).size(1)
+    has_memory = "mem_tokens" in published
+    return {
+        "decoder_layers": len({n.split(".")[1] for n in published if n.startswith("layers.")}),
+        "decoder_embed_dim": channels,
+        "decoder_ffn_embed_dim": len(published.look("layers.0.pos_ff.CoreNet.0.bias", -1)),
+        "decoder_attention_heads": len(published.look("r_w_bias", -1, -1)),
+        "memory_tokens": len(published.look("mem_tokens", -1, 1, channels)) if has_memory else 0,
+    }
+
+
+def ours_from_published(
+    published: Weights, rows: list[int], cutoffs: list[int]
+) -> dict[str, Tensor]:
+    """Our weights; the published ones are used up.
+
+    Args:
+        published: from `read_published`.
+        rows: the published row of each of our words, -1 for a word that is never predicted.
+        cutoffs: our word that begins each cluster but the first.
+
+    Raises:
+        MemtxError: if a weight is missing, has another shape, or is not known.
+    """
+    embedding = published.take(EMBEDDING, -1, -1)
+    count, channels = embedding.shape
+    own = published.take_layers("layers", "decoder.layers", LAYER)
+    own["decoder.version"] = torch.tensor([3.0])
+    content_bias = published.take("r_w_bias", -1, -1)  # H x C/H
+    position_bias = published.take("r_r_bias", *content_bias.shape)
+    own["decoder.attention_biases"] = torch.stack([content_bias, position_bias])
+    own["decoder.embed_tokens.weight"] = _picked(embedding, rows, 0.0)
+    if "mem_tokens" in published:  # M x 1 x C to M x C
+        own["decoder.memory.weight"] = published.take("mem_tokens", -1, 1, channels).squeeze(1)
+    bias = _picked(published.take("crit.out_layers.0.bias", count), rows, NEVER)
+    own.update(zip(bias_names(len(cutoffs)), bias.tensor_split(cutoffs)))
+    if cutoffs:
+        own[f"{SOFTMAX}.version"] = torch.tensor([1])
+        for kind, shape in (("weight", (len(cutoffs), channels)), ("bias", (len(cutoffs),))):
+            # Cluster 1 has the last column of the published head, and the first of ours.
+            clusters = published.take(f"crit.cluster_{kind}", *shape)
+            own[f"{SOFTMAX}.head.clusters.{kind}"] = clusters.flip(0)
+    else:
+        own["decoder.output_projection.weight"] = own["decoder.embed_tokens.weight"]
+    published.pop("pos_emb.inv_freq", None)  # sinusoids, which both sides know
+    published.finish()
+    return own
+
+
+def published_from_ours(own: Weights, rows: list[int], clusters: int) -> dict[str, Tensor]:
+    """Published weights; ours are used up.
+
+    Args:
+        own: weights of an `rmt_lm`, of the shapes of its configuration.
+        rows: our row of each published word.
+        clusters: of rare words.
+
+    Raises:
+        MemtxError: if a weight is not known, or the output has weights of its own.
+    """
+    ours = {name: theirs for theirs, name in LAYER.items()}
+    published = own.take_layers("decoder.layers", "layers", ours)
+    embedding = own.pop("decoder.embed_tokens.weight")
+    bias = torch.cat([own.pop(name) for name in bias_names(clusters)])
+    if clusters:
+        own.pop(f"{SOFTMAX}.version")
+        for kind in ("weight", "bias"):
+            published[f"crit.cluster_{kind}"] = own.pop(f"{SOFTMAX}.head.clusters.{kind}").flip(0)
+    elif not torch.equal(own.pop("decoder.output_projection.weight"), embedding):
+        raise MemtxError(f"{own.path} has output weights of their own: tie them")
+    published[EMBEDDING] = embedding[rows]
+    published["crit.out_layers.0.weight"] = published[EMBEDDING]
+    published["crit.out_layers.0.bias"] = bias[rows]
+    published["r_w_bias"], published["r_r_bias"] = own.pop("decoder.attention_biases")
+    steps = torch.arange(0.0, embedding.size(1), 2.0) / embedding.size(1)
+    published["pos_emb.inv_freq"] = 1 / 10000**steps
+    if "decoder.memory.weight" in own:  # M x C to M x 1 x C
+        published["mem_tokens"] = own.pop("decoder.memory.weight").unsqueeze(1)
+    own.pop("decoder.version")
+    own.finish()
+    return published
+
+
+def bias_names(clusters: int) -> list[str]:
+    """Our names of the bias of every word, in pieces that follow each other."""
+    if not clusters:
+        return ["decoder.output_projection.bias"]
+    return [f"{SOFTMAX}.head.bias", *(f"{SOFTMAX}.tail.{i}.bias" for i in range(clusters))]
+
+
+def _picked(table: Tensor, rows: list[int], missing: float) -> Tensor:
+    """Rows of a table ``V x ...``, ``missing`` for row -1."""
+    extra = table.new_full((1, *table.shape[1:]), missing)
+    return torch.cat([table, extra])[rows]

@@ -1,0 +1,298 @@
+"""The Recurrent Memory Transformer: sizes, who influences whom, gradients, generation, loading."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import words
+from fairseq import options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.memory import StateHolder
+
+SEGMENT = 4
+KINDS = {
+    "memory": [],
+    "one memory token": ["--memory-tokens", "1"],
+    "memory and cache": ["--cache-length", "6"],
+    "memory reads cache": ["--cache-length", "6", "--memory-reads-cache"],
+    "cache": ["--memory-tokens", "0", "--cache-length", "6"],
+    "start only": ["--memory-at-start-only"],
+    "no recurrence": ["--memory-recurrence", "none"],
+    "fairseq's layers": ["--backbone", "transformer"],
+    "nothing": ["--memory-tokens", "0"],
+}
+
+
+def build(*flags: str, arch: str = "rmt_lm_tiny", seed: int = 1, scale: float = 0.2):
+    """A model in float64 and evaluation mode; random weights make every path count."""
+    parser = options.get_training_parser()
+    arguments = ["unused", "--task", "language_modeling", "--arch", arch, "--dropout", "0"]
+    arguments += ["--tokens-per-sample", str(SEGMENT), *flags]
+    args = options.parse_args_and_arch(parser, arguments)
+    cfg = convert_namespace_to_omegaconf(args)
+    task = tasks.TASK_REGISTRY["language_modeling"](args, words())
+    torch.manual_seed(seed)
+    model = task.build_model(cfg.model).double().eval()
+    if scale:
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=scale)
+    return model
+
+
+def text(length: int, streams: int = 2, seed: int = 3) -> torch.Tensor:
+    numbers = torch.Generator().manual_seed(seed)
+    return torch.randint(4, 24, (streams, length), generator=numbers)
+
+
+def test_sizes_of_the_presets():
+    """Parameters inside the layers, as in the published models; every memory token adds d."""
+    for arch, inside, channels in [("wiki103", 41_066_400, 410), ("enwik8", 40_949_760, 512)]:
+        cutoff = ["--adaptive-softmax-cutoff", "10,15"] if arch == "wiki103" else []
+        model = build(*cutoff, arch=f"rmt_lm_{arch}", scale=0)
+        layers = sum(p.numel() for p in model.decoder.layers.parameters())
+        assert layers == inside
+        assert model.decoder.memory.weight.numel() == 10 * channels
+        heads = model.decoder.attention_biases
+        assert heads.numel() == 2 * channels
+
+
+def test_memory_tokens_differ_at_the_start():
+    memory = build(scale=0).decoder.memory.weight
+    assert torch.cdist(memory, memory).fill_diagonal_(1).min() > 0.1
+    assert 0.5 < memory.std() < 2, "the scale of what a layer gives"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_later_tokens_have_no_influence(kind):
+    model, tokens = build(*KINDS[kind]), text(11)
+    before = model(tokens)[0]
+    for place in range(11):
+        changed = tokens.clone()
+        changed[:, place] = 4 + (tokens[:, place] - 3) % 20
+        difference = (model(changed)[0] - before).abs().amax(dim=(0, 2))
+        assert difference[:place].max() == 0 if place else True
+        assert difference[place] > 0
+
+
+def test_what_reaches_the_next_segment():
+    """Tokens of the first segment change the second one through memory, or through the cache."""
+    for kind in KINDS:
+        model, tokens = build(*KINDS[kind]), text(8)
+        changed = tokens.clone()
+        changed[:, 0] = 4 + (tokens[:, 0] - 3) % 20
+        difference = (model(changed)[0] - model(tokens)[0]).abs()[:, SEGMENT:].max()
+        silent = kind in ("start only", "no recurrence", "nothing")
+        assert (difference == 0) == silent, kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_windows_are_one_text(kind):
+    model, tokens = build(*KINDS[kind]), text(3 * SEGMENT + 2)
+    whole = model(tokens)[0]
+    holder, parts = StateHolder(), []
+    for window in tokens.split(SEGMENT, dim=1):
+        parts.append(model(window, holder=holder)[0])
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_changes_nothing(kind):
+    """A stream that ends early, beside a longer one."""
+    model, tokens = build(*KINDS[kind]), text(10)
+    padded = tokens.clone()
+    padded[0, 7:] = 1
+    alone = model(tokens[:1, :7])[0]
+    together = model(padded)[0]
+    torch.testing.assert_close(together[:1, :7], alone)
+    torch.testing.assert_close(together[1:], model(tokens[1:])[0])
+    assert together.isfinite().all()
+
+
+def test_padding_leaves_memory_alone():
+    """The write block reads everything, but not padding."""
+    model, tokens = build(), text(3, streams=1)
+    short, padded = StateHolder(), StateHolder()
+    model(tokens, holder=short)
+    model(torch.cat([tokens, torch.tensor([[1]])], dim=1), holder=padded)
+    # Its place is one further on, so only its contents are compared: with distances switched off.
+    model.decoder.layers.apply(_forget_distances)
+    model(tokens, holder=(short := StateHolder()))
+    model(torch.cat([tokens, torch.tensor([[1]])], dim=1), holder=(padded := StateHolder()))
+    torch.testing.assert_close(short.state.memory, padded.state.memory)
+
+
+def _forget_distances(module) -> None:
+    if hasattr(module, "position_proj"):
+        torch.nn.init.zeros_(module.position_proj.weight)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reset_begins_anew(kind):
+    model, tokens = build(*KINDS[kind]), text(3 * SEGMENT)
+    resets = torch.tensor([[False, True, False], [False, False, False]])
+    result = model(tokens, resets=resets)[0]
+    torch.testing.assert_close(result[:1, SEGMENT:], model(tokens[:1, SEGMENT:])[0])
+    torch.testing.assert_close(result[1:], model(tokens[1:])[0])
+
+
+@pytest.mark.parametrize("kind", ["memory", "memory and cache", "fairseq's layers"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(("window", "stride"), [(1, 1), (2, 1), (3, 1), (4, 2), (3, 3)])
+def test_how_far_the_gradient_reaches(kind, checkpointing, window, stride):
+    """A segment's loss reaches all earlier segments of its window and none before it."""
+    model = build(*KINDS[kind], *(["--checkpoint-segments"] if checkpointing else [])).train()
+    segments = 5
+    tokens = text(segments * SEGMENT, streams=1)
+    inputs = model.decoder.embed_tokens(tokens).detach().requires_grad_()
+    places = iter(inputs.split(SEGMENT, dim=1))
+    embedded = {}
+
+    def embed(part: torch.Tensor) -> torch.Tensor:
+        key = tuple(part.flatten().tolist())
+        return embedded.setdefault(key, next(places)) if key not in embedded else embedded[key]
+
+    model.decoder.embed_tokens.forward = embed
+    holder, begin = StateHolder(), 0
+    for index in range(-(-segments // stride)):
+        following = max(0, (index + 2) * stride - window)
+        end = min((index + 1) * stride, segments)
+        holder.advance = following - begin
+        span = tokens[:, begin * SEGMENT : end * SEGMENT]
+        warm_up = index * stride - begin
+        result = model(span, holder=holder, warm_up=warm_up)[0]
+        assert result.size(1) == (end - begin - warm_up) * SEGMENT
+        for scored in range(index * stride, end):
+            place = (scored - index * stride) * SEGMENT
+            loss = result[:, place : place + SEGMENT].pow(2).sum()
+            (gradient,) = torch.autograd.grad(loss, inputs, retain_graph=True)
+            reached = [part.abs().max() > 0 for part in gradient.split(SEGMENT, dim=1)]
+            assert reached == [begin <= segment <= scored for segment in range(segments)]
+        begin = following
+
+
+def test_the_replay_starts_from_the_older_state():
+    """A window that reads segments again gives what reading the text once gives."""
+    model, tokens = build(), text(5 * SEGMENT)
+    once = model(tokens)[0]
+    holder, begin, parts = StateHolder(), 0, []
+    for index in range(5):
+        following = max(0, index + 2 - 3)
+        holder.advance = following - begin
+        span = tokens[:, begin * SEGMENT : (index + 1) * SEGMENT]
+        parts.append(model(span, holder=holder, warm_up=index - begin)[0])
+        begin = following
+    torch.testing.assert_close(torch.cat(parts, dim=1), once)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_token_by_token(kind):
+    """Generation gives what reading gives, over several segments, also after beams moved."""
+    model, tokens = build(*KINDS[kind]), text(3 * SEGMENT + 1, streams=3)
+    # fairseq's attention takes its softmax in float32.
+    close = {"rtol": 1e-5, "atol": 1e-6} if kind == "fairseq's layers" else {}
+    whole = model(tokens)[0]
+    state: dict = {}
+    steps = [model.decoder(tokens[:, :6], incremental_state=state)[0]]  # a prompt at once
+    torch.testing.assert_close(steps[0], whole[:, :6], **close)
+    order = torch.tensor([2, 0, 0])
+    model.decoder.reorder_incremental_state_scripting(state, order)
+    tokens = torch.cat([tokens[order, :6], tokens[:, 6:]], dim=1)
+    whole = model(tokens)[0]
+    for end in range(7, tokens.size(1) + 1):
+        step = model.decoder(tokens[:, :end], incremental_state=state)[0]
+        assert step.size(1) == 1
+        torch.testing.assert_close(step[:, -1], whole[:, end - 1], **close)
+
+
+def test_no_memory_is_fairseqs_language_model():
+    stock = build(arch="transformer_lm", scale=0)
+    flags = ["--backbone", "transformer", "--memory-tokens", "0"]
+    ours = build(*flags, *_same_sizes(stock), arch="rmt_lm", scale=0)
+    assert ours.state_dict().keys() == stock.state_dict().keys()
+    ours.load_state_dict(stock.state_dict())
+    tokens = text(SEGMENT)
+    torch.testing.assert_close(ours(tokens)[0], stock(tokens)[0])
+
+
+def test_a_stock_model_gains_memory(caplog):
+    stock = build(arch="transformer_lm", scale=0)
+    flags = ["--backbone", "transformer", "--memory-tokens", "3"]
+    ours = build(*flags, *_same_sizes(stock), arch="rmt_lm", scale=0)
+    ours.load_state_dict(stock.state_dict())
+    assert "memory extension: 0 memory tokens come from the checkpoint" in caplog.text
+    tokens = text(2 * SEGMENT)
+    assert not torch.allclose(ours(tokens)[0], stock(tokens)[0])
+
+
+def _same_sizes(stock) -> list[str]:
+    args = stock.decoder.args
+    names = ("decoder_layers", "decoder_embed_dim", "decoder_ffn_embed_dim")
+    return [part for n in names for part in ("--" + n.replace("_", "-"), str(getattr(args, n)))]
+
+
+ADAPTIVE = ("--adaptive-softmax-cutoff", "10,15")
+
+
+def test_adaptive_model_loads_its_own_weights():
+    model, tokens = build(*ADAPTIVE), text(5)
+    again = build(*ADAPTIVE, seed=2)
+    again.load_state_dict(model.state_dict())
+    torch.testing.assert_close(again(tokens)[0], model(tokens)[0])
+
+
+def test_adaptive_loss_of_every_word():
+    """The criterion gives what the probabilities say, also for the second of a cluster."""
+    model, tokens = build(*ADAPTIVE), text(5, streams=1)
+    words_of_text = len(model.decoder.dictionary)
+    result = model(tokens)
+    expected = model.get_normalized_probs(result, log_probs=True)[0, -1]
+    criterion = _criterion("adaptive_loss")
+    for word in range(2, words_of_text):
+        target = torch.full_like(tokens, 1)
+        target[0, -1] = word
+        sample = {"net_input": {"src_tokens": tokens}, "target": target}
+        loss, size, _ = criterion(model, sample)
+        assert size == 1
+        torch.testing.assert_close(loss.squeeze(), -expected[word])
+
+
+def _criterion(name: str):
+    parser = options.get_training_parser()
+    arguments = ["unused", "--arch", "rmt_lm_tiny", "--criterion", name, "--task"]
+    arguments += ["language_modeling", "--ddp-backend", "legacy_ddp"]
+    args = options.parse_args_and_arch(parser, arguments)
+    task = tasks.TASK_REGISTRY["language_modeling"](args, words())
+    return task.build_criterion(convert_namespace_to_omegaconf(args).criterion)
+
+
+def test_a_checkpoint_of_another_model():
+    with pytest.raises(MemtxError, match="the checkpoint is of another model"):
+        build().load_state_dict(build("--backbone", "transformer").state_dict())
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--memory-tokens", "-1"], "--memory-tokens -1 is negative"),
+        (["--backbone", "transformer", "--cache-length", "3"], "has no cache"),
+        (["--decoder-attention-heads", "7"], "cannot be divided"),
+        (["--memory-at-start-only", "--memory-tokens", "0"], "needs memory"),
+        (["--adaptive-softmax-cutoff", "9,99"], "9,99 .* the dictionary has 24"),
+        (["--adaptive-softmax-cutoff", "9,9"], "9,9 is impossible"),
+        (["--adaptive-softmax-cutoff", "exit(3)"], r"exit\(3\) is impossible"),
+        (["--character-embeddings"], "--character-embeddings are not supported"),
+        (
+            ["--backbone", "transformer", "--max-target-positions", "3"],
+            "segments of --tokens-per-sample 4 are longer than --max-target-positions 3",
+        ),
+    ],
+)
+def test_flags_that_make_no_sense(flags, says):
+    with pytest.raises(MemtxError, match=says):
+        build(*flags)
+
+
+def test_criterions_see_no_attention():
+    assert build()(text(5))[1] == {"attn": [None]}

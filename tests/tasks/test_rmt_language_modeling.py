@@ -1,0 +1,220 @@
+"""Streams through fairseq: whose state it is, what is counted, what a resumed run does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import fail, run, succeed, with_commands
+from fairseq import checkpoint_utils, options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from fairseq_memtx.errors import MemtxError
+
+PLUGIN = ["--user-dir", "fairseq_memtx", "--task", "rmt_language_modeling", "--cpu"]
+MODEL = [
+    "--arch", "rmt_lm_tiny", "--tokens-per-sample", 8, "--batch-size", 2, "--cache-length", 4,
+    "--criterion", "cross_entropy", "--optimizer", "adam", "--lr", 1e-3, "--num-workers", 0,
+    "--log-format", "simple",
+]  # fmt: skip
+
+
+def tokens(toy_text: Path, split: str) -> int:
+    """Words and ends of lines."""
+    lines = (toy_text / f"{split}.src").read_text().splitlines()
+    return sum(len(line.split()) + 1 for line in lines)
+
+
+def setup(data: Path, *flags: object):
+    """The task of a command line, with a model and a criterion, in this process."""
+    parser = options.get_training_parser()
+    arguments = [str(data), *PLUGIN[2:], *map(str, MODEL), "--dropout", "0", *map(str, flags)]
+    cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, arguments))
+    task = tasks.setup_task(cfg.task)
+    torch.manual_seed(1)
+    return task, task.build_model(cfg.model), task.build_criterion(cfg.criterion)
+
+
+def batches(task, split: str, streams: int = 2) -> list[dict]:
+    task.load_dataset(split)
+    iterator = task.get_batch_iterator(task.dataset(split), max_sentences=streams)
+    return list(iterator.next_epoch_itr(shuffle=False))
+
+
+def same(one, other) -> bool:
+    return all(a is b or torch.equal(a, b) for a, b in zip(one, other))
+
+
+def test_each_subset_has_its_own_state(toy_lm):
+    task, model, criterion = setup(toy_lm)
+    train, valid = batches(task, "train"), batches(task, "valid")
+    optimizer = type("Optimizer", (), {"backward": lambda self, loss: loss.backward()})()
+    for batch in train[:3]:
+        task.train_step(batch, model, criterion, optimizer, 0)
+    before = task.states["train"]
+    assert before.memory is not None
+    model.eval()
+    for batch in valid[:2]:
+        task.valid_step(batch, model, criterion)
+    assert same(task.states["train"], before)
+    kept = task.states["valid valid"]
+    for batch in batches(task, "heldout")[:1]:
+        task.valid_step(batch, model, criterion)
+    assert same(task.states["valid valid"], kept)
+    # A stand-in for a missing batch, and a step that fails, change nothing either.
+    model.train()
+    task.train_step(train[0], model, criterion, optimizer, 0, ignore_grad=True)
+    assert same(task.states["train"], before)
+    criterion.forward = _out_of_memory
+    with pytest.raises(RuntimeError, match="out of memory"):
+        task.train_step(train[3], model, criterion, optimizer, 0)
+    assert same(task.states["train"], before)
+    # The first window of the next epoch begins with an empty memory.
+    assert task._put_state(train[0], "train").state.memory is None
+    assert task._put_state(train[3], "train").state.memory is before.memory
+
+
+def _out_of_memory(model, sample):
+    model(**sample["net_input"])
+    raise RuntimeError("out of memory")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [],
+        ["--window-segments", 3, "--stride-segments", 1],
+        ["--segment-curriculum", "1:3,2:2,3:4,5"],
+    ],
+)
+def test_resumed_run_is_the_same_run(toy_lm, tmp_path, flags):
+    """Killed after 7 of 12 updates and started again: the same weights, bit for bit."""
+    train = ["fairseq-train", toy_lm, *PLUGIN, *MODEL, *flags, "--max-update", 12]
+    train += ["--update-freq", 2, "--save-interval-updates", 7, "--save-dir"]
+    succeed(*train, tmp_path / "whole")
+    (tmp_path / "resumed").mkdir()
+    middle = (tmp_path / "whole/checkpoint_1_7.pt").read_bytes()
+    (tmp_path / "resumed/checkpoint_last.pt").write_bytes(middle)
+    output = succeed(*train, tmp_path / "resumed", "--batch-size-valid", 3)
+    assert "Loaded checkpoint" in output
+    whole, resumed = (
+        checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / name / "checkpoint_last.pt"))
+        for name in ("whole", "resumed")
+    )
+    for name, value in whole["model"].items():
+        assert torch.equal(resumed["model"][name], value), name
+    streams = [run["extra_state"]["train_iterator"]["streams"][0] for run in (whole, resumed)]
+    assert same(*streams)
+    line = fail(*train, tmp_path / "resumed", "--batch-size", 3, "--max-update", 14)
+    assert "1 workers of 2 streams and this is a run of 1 workers of 3" in line
+
+
+def test_curriculum_counts_updates(toy_lm, tmp_path):
+    """Windows grow with the updates, from a checkpoint and in a later epoch too."""
+    train = ["fairseq-train", toy_lm, *PLUGIN, *MODEL, "--segment-curriculum", "1:2,2:30,4"]
+    train += ["--update-freq", 2, "--log-interval", 1, "--disable-validation"]
+    train += ["--no-epoch-checkpoints", "--save-dir", tmp_path]
+    output = succeed(*train, "--max-update", 4) + succeed(*train, "--max-update", 36)
+    rows = re.findall(r"epoch (\d+): .*wpb=(\d+), .*num_updates=(\d+)", output)
+    segments = {int(update): int(tokens) // (2 * 2 * 8) for _, tokens, update in rows}
+    assert [segments[update] for update in (1, 2, 3, 4, 5, 24)] == [1, 1, 2, 2, 2, 2]
+    assert [segments[update] for update in (31, 32, 33, 36)] == [2, 2, 4, 4]
+    assert next(int(update) for epoch, _, update in rows if epoch == "002") < 31
+
+
+def test_every_token_is_counted(toy_lm, toy_text, tmp_path):
+    """Validation and evaluation score each token once and agree with each other."""
+    output = succeed(
+        "fairseq-train", toy_lm, *PLUGIN, *MODEL, "--max-update", 3, "--save-dir", tmp_path
+    )
+    assert "valid on 'valid' subset" in output
+    path = ["--path", tmp_path / "checkpoint_last.pt"]
+    valid = ["--gen-subset", "valid"]
+    evaluated = succeed("fairseq-eval-lm", toy_lm, *PLUGIN, *path, *valid)
+    assert f"Evaluated {tokens(toy_text, 'valid')} tokens" in evaluated
+    loss = float(re.search(r"Loss \(base 2\): ([\d.]+)", evaluated)[1])
+    validated = succeed(
+        "fairseq-validate", toy_lm, *PLUGIN, *path, "--valid-subset", "valid", "--batch-size", 1
+    )
+    row = re.search(r"loss ([\d.]+) .*wpb (\d+)", validated)
+    assert abs(float(row[1]) - loss) < 2e-3
+    assert int(row[2]) == tokens(toy_text, "valid")
+    line = fail("fairseq-eval-lm", toy_lm, *PLUGIN, *path, *valid, "--context-window", 4)
+    assert "--context-window feeds the text twice" in line
+
+
+TWO_PROCESSES = (
+    "exec fairseq-train {flags} --distributed-backend gloo --ddp-backend legacy_ddp "
+    "--distributed-no-spawn --distributed-init-method env:// --distributed-world-size $WORLD_SIZE "
+    "--distributed-rank $RANK"
+)
+
+
+def test_two_workers_keep_their_own_streams(toy_lm, tmp_path):
+    """Two workers of one stream are one worker of two, and the checkpoint knows both."""
+    common = [toy_lm, *PLUGIN, *MODEL, "--dropout", 0, "--max-update", 5, "--save-dir"]
+    two = [*common, tmp_path / "two", "--batch-size", 1]
+    flags = " ".join(f"'{flag}'" for flag in two)
+    result = run(
+        "torchrun", "--standalone", "--nproc_per_node", 2, "--no-python", "bash", "-c",
+        TWO_PROCESSES.format(flags=flags), env=with_commands(),
+    )  # fmt: skip
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output[-4000:]
+    assert "training on 2 devices" in output
+    succeed("fairseq-train", *common, tmp_path / "one")
+    two, one = (
+        checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / name / "checkpoint_last.pt"))
+        for name in ("two", "one")
+    )
+    streams = two["extra_state"]["train_iterator"]["streams"]
+    assert len(streams) == 2
+    expected = one["extra_state"]["train_iterator"]["streams"][0]
+    for of_both, together in zip(zip(*streams), expected):
+        torch.testing.assert_close(torch.cat(of_both), together, rtol=1e-3, atol=1e-4)
+
+
+def test_continues_a_prompt(toy_lm, tmp_path):
+    """`fairseq-interactive` and the hub, beyond a segment; scores are those of reading the text."""
+    from fairseq_memtx.models.rmt_lm import RmtLanguageModel
+
+    succeed("fairseq-train", toy_lm, *PLUGIN, *MODEL, "--max-update", 3, "--save-dir", tmp_path)
+    prompt = "one two three four five six seven eight nine ten one two"
+    output = succeed(
+        "fairseq-interactive", toy_lm, *PLUGIN, "--path", tmp_path / "checkpoint_last.pt",
+        "--beam", 3, "--max-len-b", 30, input=f"{prompt}\none two\n",
+    )  # fmt: skip
+    written = re.findall(r"^H-\d\t\S+\t(.*)$", output, re.MULTILINE)
+    assert len(written) == 2
+    assert written[0].startswith(prompt)
+    hub = RmtLanguageModel.from_pretrained(str(tmp_path), "checkpoint_last.pt", str(toy_lm))
+    best = hub.generate(hub.encode(prompt), beam=2, max_len_b=30)[0]
+    scores = hub.score(hub.decode(best["tokens"]))["positional_scores"]
+    torch.testing.assert_close(best["positional_scores"][: len(scores)], scores[: len(scores)])
+    assert hub.sample(prompt, sampling=True, beam=1, max_len_b=30).startswith(prompt)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--window-segments", 2, "--stride-segments", 3], "the stride is at least 1 and at most"),
+        (["--window-segments", 0], "--window-segments 0 and --stride-segments"),
+        (["--segment-curriculum", "2:5,4", "--window-segments", 4], "contradict each other"),
+        (["--segment-curriculum", "2:5,4", "--stride-segments", 3], "the stride is at least 1 and"),
+        (["--segment-curriculum", "2:5;4"], "write SEGMENTS:UPDATES for every stage"),
+        (["--self-target"], "--self-target and --past-target"),
+    ],
+)
+def test_windows_that_make_no_sense(toy_lm, flags, says):
+    with pytest.raises(MemtxError, match=says):
+        setup(toy_lm, *flags)
+
+
+def test_missing_and_short_texts(toy_lm):
+    task, _, _ = setup(toy_lm)
+    with pytest.raises(MemtxError, match=r"there is no .*nowhere.bin: give the folder"):
+        task.load_dataset("nowhere")
+    with pytest.raises(MemtxError, match="cannot fill 999 streams"):
+        batches(task, "valid", streams=999)
