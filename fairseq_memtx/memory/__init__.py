@@ -8,14 +8,17 @@ from .attention import attend_to_memory_and_self
 from .continued_text import ContinuedText
 from .probe import AttentionProbe
 from .segments import RecurrentState, StateHolder, segment_mask
+from .statistics import MemoryStatistics, memory_statistics
 from .tokens import MemoryTokens
 
 __all__ = [
     "AttentionProbe",
     "ContinuedText",
+    "MemoryStatistics",
     "MemoryTokens",
     "RecurrentState",
     "StateHolder",
     "attend_to_memory_and_self",
+    "memory_statistics",
     "segment_mask",
 ]

@@ -50,11 +50,23 @@ class StateHolder:
         state: the state before the first segment.
         advance: after how many segments the state is to be kept; all, if None. (A window that moves
             by less than its length comes again to its later segments.)
+
+    Attributes:
+        memories: of the last pass, before each segment and after the last one, for statistics;
+            they retain the gradients that they get.
     """
 
     def __init__(self, state: RecurrentState | None = None, advance: int | None = None) -> None:
         self.state = state or RecurrentState()
         self.advance = advance
+        self.memories: list[Tensor] = []
+
+    def note(self, memory: Tensor | None) -> None:
+        """Add to `memories`."""
+        if memory is not None:
+            self.memories.append(memory)
+            if memory.requires_grad:
+                memory.retain_grad()
 
 
 def segment_mask(

@@ -90,7 +90,9 @@ class RecurrentMemoryDecoder(TransformerDecoder):
     ) -> Tensor:
         """Features of a text, segment by segment."""
         features = []
-        state = holder.state.to(tokens.device)
+        state = self._begin(holder.state.to(tokens.device), len(tokens), None)
+        holder.memories = []
+        holder.note(state.memory)
         for index, segment in enumerate(tokens.split(self.segment_length, dim=1)):
             if index == holder.advance:
                 holder.state = state.detached()
@@ -100,6 +102,7 @@ class RecurrentMemoryDecoder(TransformerDecoder):
                 x, state = checkpoint(self.read_segment, *arguments, use_reentrant=False)
             else:
                 x, state = self.read_segment(*arguments)
+            holder.note(state.memory)
             if index >= warm_up:
                 features.append(x)
         if holder.advance is None or holder.advance > index:
@@ -223,9 +226,10 @@ class RecurrentMemoryDecoder(TransformerDecoder):
             if before.cache is not None:
                 cache = torch.cat([before.cache, cache], dim=2)
                 cache_padding = torch.cat([before.cache_padding, padding], dim=1)
-            cache = cache[:, :, -self.cache_length :]
+            cache = cache[:, :, -self.cache_length :].clone()
             cache_padding = cache_padding[:, -self.cache_length :]
-        return RecurrentState(memory if self.memory_tokens else None, cache, cache_padding)
+        # Copies, since a view keeps all rows of its segment in store.
+        return RecurrentState(memory.clone() if self.memory_tokens else None, cache, cache_padding)
 
     def _blocks(self, memory: Tensor | None, x: Tensor) -> list[Tensor]:
         """``[read memory; tokens; write memory]``."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import torch
-from fairseq import utils
+from fairseq import metrics, utils
 from fairseq.data import data_utils, iterators
 from fairseq.distributed import utils as distributed_utils
 from fairseq.tasks import register_task
@@ -23,7 +23,7 @@ from omegaconf import II
 from ..data.curriculum import SegmentCurriculum
 from ..data.streams import StreamWindows, Text
 from ..errors import MemtxError
-from ..memory import RecurrentState, StateHolder
+from ..memory import RecurrentState, StateHolder, memory_statistics
 
 
 @dataclass
@@ -212,11 +212,17 @@ class RmtLanguageModelingTask(LanguageModelingTask):
         """One step. A batch that stands in for a missing one leaves the state as it was."""
         holder = self._put_state(sample, "train")
         self.updates = update_num + 1
-        result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
-        if not ignore_grad:
-            self.states["train"] = holder.state
-        # fairseq saves on the first worker alone, which has to know all states by then.
-        self.states_of_workers[:] = _gather(self.states.get("train"))
+        try:
+            result = super().train_step(
+                sample, model, criterion, optimizer, update_num, ignore_grad
+            )
+            if not ignore_grad:
+                self.states["train"] = holder.state
+                _log_memory(holder, result[1], optimizer)
+        finally:
+            # fairseq saves on the first worker alone, which has to know all states by then. Also
+            # a worker that is out of memory takes part, for the others would wait for it.
+            self.states_of_workers[:] = _gather(self.states.get("train"))
         return result
 
     def valid_step(self, sample, model, criterion) -> Any:
@@ -286,6 +292,18 @@ class StreamIterator(iterators.EpochBatchIterator):
                 "--batch-size, or begin an epoch anew with --reset-dataloader"
             )
         self.task.states["train"] = state
+
+
+def _log_memory(holder: StateHolder, sample_size: int, optimizer: Any) -> None:
+    """Figures for the log and TensorBoard; gradients are those of the loss of one token."""
+    if not holder.memories:
+        return
+    norm, change, gradient = memory_statistics(holder.memories)
+    scaler = getattr(optimizer, "scaler", None)  # of half precision
+    scale = getattr(scaler, "loss_scale", None) or (scaler.get_scale() if scaler else 1)
+    metrics.log_scalar("memory_norm", norm, round=3)
+    metrics.log_scalar("memory_change", change, round=4)
+    metrics.log_scalar("memory_gradient", gradient / (scale * sample_size), round=6)
 
 
 def _gather(state: Optional[RecurrentState]) -> List[Optional[RecurrentState]]:

@@ -124,6 +124,26 @@ def test_curriculum_counts_updates(toy_lm, tmp_path):
     assert next(int(update) for epoch, _, update in rows if epoch == "002") < 31
 
 
+@pytest.mark.parametrize("segments", [1, 2])
+def test_tensorboard_shows_the_memory(toy_lm, tmp_path, segments):
+    """Its size, its change, and the gradient, which has borders to cross only in longer windows."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    succeed(
+        "fairseq-train", toy_lm, *PLUGIN, *MODEL, "--max-update", 4, "--no-save", "--log-interval",
+        2, "--tensorboard-logdir", tmp_path, "--window-segments", segments, "--disable-validation",
+    )  # fmt: skip
+    events = EventAccumulator(str(tmp_path / "train_inner")).Reload()
+    figures = {
+        name: [event.value for event in events.Scalars(f"memory_{name}")]
+        for name in ("norm", "change", "gradient")
+    }
+    assert {len(values) for values in figures.values()} == {2}
+    assert all(0.5 * 8 < norm < 2 * 8 for norm in figures["norm"]), "64 channels of unit scale"
+    assert all(0 < change < 3 for change in figures["change"])
+    assert all((gradient > 0) == (segments > 1) for gradient in figures["gradient"])
+
+
 def test_every_token_is_counted(toy_lm, toy_text, tmp_path):
     """Validation and evaluation score each token once and agree with each other."""
     output = succeed(
