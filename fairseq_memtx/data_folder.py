@@ -30,7 +30,7 @@ def check(task: Any) -> None:
             sentences: dict[str, tuple[Path, int]] = {}
             for text in sorted(folder.glob(f"*.{pair}.*.bin")):
                 split = text.name.split(".", 1)[0]
-                count = _sentences(text)
+                count = count_sentences(text)
                 other, other_count = sentences.setdefault(split, (text, count))
                 if count != other_count:
                     raise MemtxError(
@@ -38,8 +38,12 @@ def check(task: Any) -> None:
                     )
 
 
-def _sentences(text: Path) -> int:
-    """Number of sentences of a ``.bin`` file, once it is known to be whole."""
+def count_sentences(text: Path) -> int:
+    """Number of sentences of a ``.bin`` file, once it is known to be whole.
+
+    Raises:
+        MemtxError: if it is not.
+    """
     index_file = text.with_suffix(".idx")
     if not index_file.exists():
         raise MemtxError(f"{text} has no index {index_file.name}: {ADVICE}")

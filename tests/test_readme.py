@@ -7,6 +7,7 @@ import re
 import pytest
 from conftest import ROOT
 from fairseq import options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_memtx import presets
 
@@ -30,18 +31,37 @@ def test_flags_that_are_named_exist(path):
         "train": options.get_training_parser,
         "generate": options.get_generation_parser,
         "interactive": lambda: options.get_generation_parser(interactive=True),
+        "eval-lm": options.get_eval_lm_parser,
+        "validate": options.get_validation_parser,
     }
     blocks = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT[path], re.DOTALL)).replace("\\\n", " ")
-    for kind, flags in re.findall(
-        r"^fairseq-(train|generate|interactive) (.*)$", blocks, re.MULTILINE
-    ):
-        arguments = ["data", *(["--arch", "mem_transformer"] if kind == "train" else [])]
+    for kind, flags in re.findall(rf"^fairseq-({'|'.join(kinds)}) (.*)$", blocks, re.MULTILINE):
+        # What is chosen brings flags of its own.
+        choices = re.findall(r"--(?:arch|task|criterion|optimizer|lr-scheduler) \w+", flags)
+        arguments = " ".join(["data", *choices]).split()
+        if kind == "train" and "--arch" not in arguments:
+            arguments += ["--arch", "mem_transformer"]
         parser = kinds[kind]()
         options.parse_args_and_arch(parser, arguments, parse_known=True)
         named = re.findall(r"(?<=\s)(--?[a-z][\w-]*)", f" {flags}")
         tools = {"moses-no-dash-splits", "bpe-codes"}  # of the tokenizer and BPE that are chosen
         known = set(parser._option_string_actions) | {f"--{name}" for name in tools}
         assert [flag for flag in named if flag not in known] == []
+
+
+def test_table_of_recurrent_models():
+    """Architectures of `rmt_lm`; one with memory, one with a cache, or both."""
+    rows = re.findall(r"^\| `(\w+)` \| ([\d, ]+) \| (\d+) \| (\d+) \|$", TEXT[READMES[0]], re.M)
+    names = {file.stem for file in presets.FOLDER.glob("*.yaml")}
+    assert {row[0] for row in rows} == {name for name in names if not name.startswith("mem_")}
+    for arch, sizes, tokens, cache in rows:
+        flags = ["data", "--task", "language_modeling", "--arch", arch]
+        args = options.parse_args_and_arch(options.get_training_parser(), flags)
+        model = convert_namespace_to_omegaconf(args).model
+        sizes = [int(size) for size in sizes.split(", ")]
+        names = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
+        assert [getattr(model, f"decoder_{name}") for name in names] == sizes
+        assert (model.memory_tokens, model.cache_length) == (int(tokens), int(cache))
 
 
 def test_table_of_architectures():

@@ -20,6 +20,7 @@ from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import LanguageModelingConfig, LanguageModelingTask
 from omegaconf import II
 
+from .. import data_folder
 from ..data.curriculum import SegmentCurriculum
 from ..data.streams import StreamWindows, Text
 from ..errors import MemtxError
@@ -65,6 +66,7 @@ class RmtLanguageModelingTask(LanguageModelingTask):
         stages = args.segment_curriculum or str(args.window_segments)
         self.curriculum = SegmentCurriculum(stages)
         self.updates = 0  # made so far
+        self.segment_length = args.tokens_per_sample
         self.states: Dict[str, RecurrentState] = {}
         self.states_of_workers: List[Optional[RecurrentState]] = []
 
@@ -94,25 +96,43 @@ class RmtLanguageModelingTask(LanguageModelingTask):
             )
         return super().setup_task(args, **kwargs)
 
+    def build_model(self, args, from_checkpoint: bool = False):
+        """Build a model, whose segments are those of the text from now on.
+
+        Raises:
+            MemtxError: if it knows no segments.
+        """
+        model = super().build_model(args, from_checkpoint)
+        if not hasattr(model.decoder, "segment_length"):
+            raise MemtxError(
+                "--task rmt_language_modeling is for models that hand memory on, such as --arch "
+                "rmt_lm: use --task language_modeling for others"
+            )
+        # A trained model is evaluated in the segments that it was trained with.
+        self.segment_length = model.decoder.segment_length
+        return model
+
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         """Load a split as one text.
 
         Raises:
-            MemtxError: if there is none, or it is empty.
+            MemtxError: if there is none, or it is empty, or not whole.
         """
         folders = utils.split_paths(self.args.data)
         path = str(Path(folders[(epoch - 1) % len(folders)]) / split)
+        binary = Path(f"{path}.bin")
+        if not binary.exists():
+            raise MemtxError(
+                f"there is no {binary}: give the folder that fairseq-preprocess --only-source "
+                "wrote, and the names of its sets"
+            )
+        if not binary.stat().st_size:
+            raise MemtxError(f"the text {binary} is empty: give fairseq-preprocess a longer one")
+        data_folder.count_sentences(binary)
         data = data_utils.load_indexed_dataset(
             path, self.dictionary, self.args.dataset_impl, combine=combine
         )
-        if data is None:
-            raise MemtxError(
-                f"there is no {path}.bin: give the folder that fairseq-preprocess --only-source "
-                "wrote, and the names of its sets"
-            )
         text = Text(data, data.sizes)
-        if not len(text):
-            raise MemtxError(f"the text {path} is empty: run fairseq-preprocess again")
         self.datasets[split] = text
 
     def dataset(self, split: str) -> Text:
@@ -149,13 +169,15 @@ class RmtLanguageModelingTask(LanguageModelingTask):
             )
         split = next(name for name, text in self.datasets.items() if text is dataset)
         training = holder is None and split == self.args.train_subset
+        if training and not max_sentences:
+            raise MemtxError("--batch-size is missing: it is the number of parallel streams")
 
         def windows(updates: int) -> StreamWindows:
             """Those of an epoch that begins after so many updates."""
             # Without a loss that is to reach back, there is nothing to read again.
             return StreamWindows(
                 dataset,
-                self.args.tokens_per_sample,
+                self.segment_length,
                 streams=(max_sentences or 1) * num_shards,
                 worker=shard_id,
                 workers=num_shards,

@@ -152,7 +152,9 @@ def test_every_token_is_counted(toy_lm, toy_text, tmp_path):
     assert "valid on 'valid' subset" in output
     path = ["--path", tmp_path / "checkpoint_last.pt"]
     valid = ["--gen-subset", "valid"]
-    evaluated = succeed("fairseq-eval-lm", toy_lm, *PLUGIN, *path, *valid)
+    # The model's segments count, whatever is said here.
+    length = ["--tokens-per-sample", 7]
+    evaluated = succeed("fairseq-eval-lm", toy_lm, *PLUGIN, *path, *valid, *length)
     assert f"Evaluated {tokens(toy_text, 'valid')} tokens" in evaluated
     loss = float(re.search(r"Loss \(base 2\): ([\d.]+)", evaluated)[1])
     validated = succeed(
@@ -163,6 +165,29 @@ def test_every_token_is_counted(toy_lm, toy_text, tmp_path):
     assert int(row[2]) == tokens(toy_text, "valid")
     line = fail("fairseq-eval-lm", toy_lm, *PLUGIN, *path, *valid, "--context-window", 4)
     assert "--context-window feeds the text twice" in line
+
+
+def test_documents_are_scored_as_if_alone(tmp_path):
+    """With resets there is no memory and no cache of another document."""
+    documents = [f"{'one two three ' * n}\nfour five\n\n" for n in (1, 9, 2, 5, 3)]
+    (tmp_path / "text").write_text("".join(documents))
+    succeed(
+        "fairseq-preprocess", "--only-source", "--trainpref", tmp_path / "text", "--validpref",
+        tmp_path / "text", "--destdir", tmp_path / "bin",
+    )  # fmt: skip
+    task, model, criterion = setup(tmp_path / "bin", "--reset-memory-at-documents")
+    model.eval()
+    scored = [task.valid_step(x, model, criterion) for x in batches(task, "valid", 1)]
+    dictionary, expected, count = task.source_dictionary, 0.0, 0
+    for document in documents:
+        lines = [dictionary.encode_line(line, append_eos=True) for line in document.splitlines()]
+        target = torch.cat(lines).long().unsqueeze(0)
+        tokens = torch.cat([target.new_full((1, 1), dictionary.eos()), target[:, :-1]], dim=1)
+        log_probs = model.get_normalized_probs(model(tokens), log_probs=True)
+        expected -= log_probs.gather(2, target.unsqueeze(2)).sum().item()
+        count += target.numel()
+    assert sum(size for _, size, _ in scored) == count
+    assert sum(loss.item() for loss, _, _ in scored) == pytest.approx(expected, rel=1e-5)
 
 
 TWO_PROCESSES = (
@@ -213,6 +238,12 @@ def test_continues_a_prompt(toy_lm, tmp_path):
     best = hub.generate(hub.encode(prompt), beam=2, max_len_b=30)[0]
     scores = hub.score(hub.decode(best["tokens"]))["positional_scores"]
     torch.testing.assert_close(best["positional_scores"][: len(scores)], scores[: len(scores)])
+    greedy = hub.generate(hub.encode(prompt), beam=1, max_len_b=30)[0]["tokens"]
+    with torch.no_grad():
+        scores = hub.models[0](torch.cat([greedy.new_tensor([2]), greedy])[None, :-1])[0]
+    written = scores[0, len(prompt.split()) :, 2:].argmax(dim=-1) + 2  # never <s> or <pad>
+    assert len(written) > 8, "into another segment"
+    assert greedy[len(prompt.split()) : -1].tolist() == written[:-1].tolist()
     assert hub.sample(prompt, sampling=True, beam=1, max_len_b=30).startswith(prompt)
 
 
@@ -232,9 +263,33 @@ def test_windows_that_make_no_sense(toy_lm, flags, says):
         setup(toy_lm, *flags)
 
 
-def test_missing_and_short_texts(toy_lm):
+def test_missing_and_short_texts(toy_lm, tmp_path):
     task, _, _ = setup(toy_lm)
     with pytest.raises(MemtxError, match=r"there is no .*nowhere.bin: give the folder"):
         task.load_dataset("nowhere")
     with pytest.raises(MemtxError, match="cannot fill 999 streams"):
         batches(task, "valid", streams=999)
+    with pytest.raises(MemtxError, match="--batch-size is missing"):
+        batches(task, "train", streams=None)
+    for kind in ("bin", "idx"):
+        (tmp_path / f"valid.{kind}").write_bytes((toy_lm / f"valid.{kind}").read_bytes()[:-2])
+    (tmp_path / "dict.txt").write_bytes((toy_lm / "dict.txt").read_bytes())
+    task, _, _ = setup(tmp_path)
+    with pytest.raises(MemtxError, match=r"valid.idx is cut off"):
+        task.load_dataset("valid")
+
+
+def test_model_without_segments(toy_lm):
+    line = fail(
+        "fairseq-train", toy_lm, *PLUGIN, "--arch", "transformer_lm", "--decoder-layers", 1,
+        "--tokens-per-sample", 8, "--batch-size", 2, "--optimizer", "adam",
+    )  # fmt: skip
+    assert "use --task language_modeling for others" in line
+
+
+def test_an_empty_text_is_told_in_a_line(tmp_path):
+    (tmp_path / "text").touch()
+    texts = ["--trainpref", tmp_path / "text", "--validpref", tmp_path / "text"]
+    succeed("fairseq-preprocess", "--only-source", *texts, "--destdir", tmp_path / "bin")
+    line = fail("fairseq-train", tmp_path / "bin", *PLUGIN, *MODEL, "--no-save")
+    assert "valid.bin is empty: give fairseq-preprocess a longer one" in line
