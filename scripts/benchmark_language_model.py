@@ -1,0 +1,273 @@
+"""`rmt_lm` against fairseq's `transformer_lm`: training, and writing a text of any length.
+
+4 layers, d 256, feed-forward 1,024, 4 heads, vocabulary 208 (the bytes of a corpus), dropout 0.1,
+float32, a full softmax.
+
+Training: one segment of 128 tokens of each of 8 streams an update, memory handed on from update to
+update; fairseq's model gets the same tokens as 8 rows of 128. A segment with memory has ``T + 2M``
+rows for ``T`` tokens, so the target is 0.95 T / (T + 2M) of fairseq's speed.
+
+Writing: greedy, one text, token by token with fairseq's ``incremental_state``. What is measured are
+the 128 tokens up to a length of the text, a whole segment with one write block; the text before
+them is read beforehand. The cost of a token of ours is not to grow with the text.
+
+``--published PATH`` trains the model of https://github.com/booydar/LM-RMT, checked out at PATH,
+beside ours, with the same tokens; the target is twice its speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from benchmark_turns import SEED, Learner, System, a_batch_a_round, compare, take_turns
+from published_rmt import PublishedRmt
+from torch import Tensor
+from tqdm import tqdm
+
+from fairseq_memtx.memory import StateHolder
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured, the same for all models."""
+
+    vocabulary: int = 208
+    layers: int = 4
+    channels: int = 256
+    ffn_channels: int = 1024
+    heads: int = 4
+    dropout: float = 0.1
+    streams: int = 8
+    segment: int = 128
+    window_segments: int = 1
+    memory_tokens: int = 10
+    text_lengths: tuple[int, ...] = (256, 512, 4096)  # multiples of the segment
+
+
+TINY = Sizes(
+    layers=1, channels=16, ffn_channels=32, heads=2, streams=2, segment=8, memory_tokens=2,
+    text_lengths=(16, 24, 40),
+)  # fmt: skip
+
+BASELINE, PUBLISHED = "transformer_lm", "published"
+# By name: backbone, and whether there is memory.
+OURS = {
+    "rmt_lm, transformer": ("transformer", True),
+    "rmt_lm, transformer-xl": ("transformer-xl", True),
+    "rmt_lm, transformer-xl, M=0": ("transformer-xl", False),
+}
+WRITERS = [BASELINE, "rmt_lm, transformer", "rmt_lm, transformer-xl"]
+PUBLISHED_TARGET = 2.0
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of this benchmark alone."""
+    parser.add_argument(
+        "--published", type=Path, metavar="PATH", help="a checkout of github.com/booydar/LM-RMT"
+    )
+    parser.add_argument("--tiny", action="store_true", help="sizes of a test, which say nothing")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Median speeds of all models, and their ratios to fairseq's and to the published one."""
+    torch.manual_seed(SEED)
+    sizes, rounds = TINY if arguments.tiny else Sizes(), arguments.rounds
+    models: dict[str, Learner] = {BASELINE: LanguageModel.of_fairseq(sizes)}
+    if arguments.published:
+        models[PUBLISHED] = PublishedRmt(arguments.published, sizes)
+    for name, (backbone, memory) in OURS.items():
+        models[name] = LanguageModel.of_ours(sizes, backbone, sizes.memory_tokens * memory)
+
+    batches = make_batches(sizes, rounds + 1)
+    measures = {
+        "training": {name: a_batch_a_round(of.training, batches) for name, of in models.items()}
+    }
+    for name in WRITERS:
+        for length, text in texts_before(models[name], sizes, name).items():
+            measures.setdefault(writing_to(length), {})[name] = partial(text.speed, sizes.segment)
+    speeds = take_turns(measures, rounds)
+    return {
+        "sizes": asdict(sizes),
+        "training": training_summary(speeds["training"], sizes),
+        "writing": {name: writing_summary(speeds, name, sizes) for name in WRITERS},
+    }
+
+
+class LanguageModel(System):
+    """A language model with its criterion and, if it has memory, the state of its streams.
+
+    Args:
+        task: fairseq's own or the plugin's.
+        sizes: of model and text.
+        flags: of the model.
+    """
+
+    def __init__(self, task: str, sizes: Sizes, flags: str) -> None:
+        shape = (
+            f"--decoder-layers {sizes.layers} --decoder-embed-dim {sizes.channels} "
+            f"--decoder-ffn-embed-dim {sizes.ffn_channels} "
+            f"--decoder-attention-heads {sizes.heads} --dropout {sizes.dropout} "
+            f"--share-decoder-input-output-embed --tokens-per-sample {sizes.segment} "
+            f"--max-target-positions {sizes.text_lengths[-1]} --criterion cross_entropy"
+        )
+        super().__init__(task, sizes.vocabulary, f"{flags} {shape}")
+        self.inputs: dict[str, Any] = {}
+
+    @classmethod
+    def of_fairseq(cls, sizes: Sizes) -> LanguageModel:
+        """The one that comes with fairseq."""
+        return cls("language_modeling", sizes, "--arch transformer_lm")
+
+    @classmethod
+    def of_ours(cls, sizes: Sizes, backbone: str, memory_tokens: int) -> LanguageModel:
+        """`rmt_lm`, whose streams go on with every batch."""
+        flags = f"--arch rmt_lm --backbone {backbone} --memory-tokens {memory_tokens}"
+        # fairseq's `transformer_lm` always has its norms there.
+        system = cls("rmt_language_modeling", sizes, f"{flags} --decoder-normalize-before")
+        system.inputs["holder"] = StateHolder()
+        return system
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """That of the criterion, with the state that the last batch left."""
+        return super().loss({**batch, "net_input": {**batch["net_input"], **self.inputs}})
+
+
+class BegunText:
+    """A text that a model is writing.
+
+    Args:
+        model: the writer.
+        bos: its first token, which nobody has read yet.
+    """
+
+    def __init__(self, model: LanguageModel, bos: int) -> None:
+        self.model = model.model.eval()
+        self.tokens = torch.tensor([[bos]])
+        self.state: dict[str, Any] = {}
+
+    @torch.no_grad()
+    def write(self, count: int) -> None:
+        """Read and write this many tokens, one by one."""
+        for _ in range(count):
+            logits, _ = self.model.decoder(self.tokens, incremental_state=self.state)
+            self.tokens = torch.cat([self.tokens, logits[:, -1:].argmax(dim=-1)], dim=1)
+
+    def copied(self) -> BegunText:
+        """The same text, by the same model."""
+        text = copy.copy(self)
+        text.state = copy.deepcopy(self.state)
+        return text
+
+    def speed(self, count: int, round_: int) -> float:
+        """Tokens a second of this many more, which are not kept."""
+        self.model.eval()
+        text = self.copied()
+        start = time.perf_counter()
+        text.write(count)
+        return count / (time.perf_counter() - start)
+
+
+def texts_before(model: LanguageModel, sizes: Sizes, name: str) -> dict[int, BegunText]:
+    """By length, the text that lacks a segment of it."""
+    text = BegunText(model, bos=model.task.dictionary.eos())
+    texts = {}
+    for start in tqdm(range(0, max(sizes.text_lengths), sizes.segment), desc=name, unit="segment"):
+        if start + sizes.segment in sizes.text_lengths:
+            texts[start + sizes.segment] = text.copied()
+        text.write(sizes.segment)
+    return texts
+
+
+def make_batches(sizes: Sizes, count: int) -> list[dict[str, Any]]:
+    """Consecutive segments of random streams."""
+    numbers = torch.Generator().manual_seed(SEED)
+    shape = sizes.streams, count * sizes.segment + 1
+    streams = torch.randint(4, sizes.vocabulary, shape, generator=numbers)
+    lengths = torch.full((sizes.streams,), sizes.segment)
+    return [
+        {
+            "net_input": {
+                "src_tokens": streams[:, start : start + sizes.segment],
+                "src_lengths": lengths,
+            },
+            "target": streams[:, start + 1 : start + 1 + sizes.segment].contiguous(),
+            "ntokens": sizes.streams * sizes.segment,
+            "nsentences": sizes.streams,
+        }
+        for start in range(0, count * sizes.segment, sizes.segment)
+    ]
+
+
+def training_summary(speeds: dict[str, list[float]], sizes: Sizes) -> dict[str, Any]:
+    """By model, tokens a second; and how that compares."""
+    rows = {name: {"tokens_per_second": statistics.median(of)} for name, of in speeds.items()}
+    for name, (_, memory) in OURS.items():
+        rows_of_segment = sizes.segment + 2 * sizes.memory_tokens * memory
+        target = 0.95 * sizes.segment / rows_of_segment
+        rows[name][BASELINE] = {**compare(speeds[name], speeds[BASELINE]), "target": target}
+        if PUBLISHED in speeds and memory:
+            ratio = compare(speeds[name], speeds[PUBLISHED])
+            rows[name][PUBLISHED] = {**ratio, "target": PUBLISHED_TARGET}
+    return rows
+
+
+def writing_to(length: int) -> str:
+    """Name of the measure."""
+    return f"writing to {length}"
+
+
+def writing_summary(
+    speeds: dict[str, dict[str, list[float]]], name: str, sizes: Sizes
+) -> dict[str, Any]:
+    """By length of the text, speed and cost of a token; and how speed changes with the length."""
+    of_length = {length: speeds[writing_to(length)] for length in sizes.text_lengths}
+    row: dict[str, Any] = {}
+    for length, of_model in of_length.items():
+        median = statistics.median(of_model[name])
+        row[str(length)] = {
+            "tokens_per_second": median,
+            "milliseconds_per_token": 1000 / median,
+        }
+        if name != BASELINE:
+            row[str(length)][BASELINE] = compare(of_model[name], of_model[BASELINE])
+    *_, shorter, longest = of_length.values()
+    row["longest_to_shorter"] = compare(longest[name], shorter[name])
+    return row
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result for people."""
+    lines = [f"{'training':30}{'tokens/s':>9}   ratio (middle half; target)"]
+    for name, row in result["training"].items():
+        ratios = [
+            f"{told(row[other])}; {row[other]['target']:.2f}) of {other}"
+            for other in (BASELINE, PUBLISHED)
+            if other in row
+        ]
+        lines.append(f"  {name:28}{row['tokens_per_second']:9.0f}   {', '.join(ratios)}".rstrip())
+    *_, shorter, longest = result["sizes"]["text_lengths"]
+    for name, row in result["writing"].items():
+        growth = told(row["longest_to_shorter"])
+        lines += ["", f"{name}: speed at {longest} to that at {shorter}: {growth})"]
+        for length in result["sizes"]["text_lengths"]:
+            at = row[str(length)]
+            ratio = f"   {told(at[BASELINE])}) of {BASELINE}" if BASELINE in at else ""
+            lines.append(
+                f"  text of {length:<20}{at['tokens_per_second']:9.0f} tokens/s"
+                f"{at['milliseconds_per_token']:8.2f} ms/token{ratio}"
+            )
+    return "\n".join(lines)
+
+
+def told(comparison: dict[str, Any]) -> str:
+    """A ratio and its spread, with the bracket left open."""
+    low, high = comparison["ratio_middle_half"]
+    return f"{comparison['ratio']:.3f} ({low:.3f} to {high:.3f}"

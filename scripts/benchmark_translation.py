@@ -1,0 +1,126 @@
+"""`mem_transformer` against fairseq's `transformer`: training and beam-5 generation.
+
+The memory transformer has 10 memory tokens and the plugin's criterion, fairseq's model
+``label_smoothed_cross_entropy``; 3+3 layers, d 256, feed-forward 512, vocabulary 8,000, sentences
+of about 30 tokens; training in target words/s, generation in sentences/s. A random model ends its
+sentences anywhere, so both are made to write as many words as the source has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from typing import Any
+
+import torch
+from benchmark_turns import SEED, System, a_batch_a_round, compare, take_turns
+from fairseq.data import LanguagePairDataset
+
+VOCABULARY = 8000
+MAX_TOKENS = 2048  # target tokens a batch, padding included
+SIZES = (
+    "--share-all-embeddings --encoder-layers 3 --decoder-layers 3 --encoder-embed-dim 256 "
+    "--decoder-embed-dim 256 --encoder-ffn-embed-dim 512 --decoder-ffn-embed-dim 512 "
+    "--encoder-attention-heads 4 --decoder-attention-heads 4 --dropout 0.1 --label-smoothing 0.1"
+)
+MODELS = {
+    "transformer": "--arch transformer --criterion label_smoothed_cross_entropy",
+    "mem_transformer": (
+        "--arch mem_transformer --memory-tokens 10 --criterion fused_label_smoothed_cross_entropy"
+    ),
+}
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """There are none of this benchmark alone."""
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Median speeds of both models and their ratios."""
+    torch.manual_seed(SEED)
+    rounds = arguments.rounds
+    systems = {name: Translator(flags) for name, flags in MODELS.items()}
+    task = next(iter(systems.values())).task
+    batches = {
+        "training": make_batches(task, rounds + 1),
+        "generation": make_batches(task, rounds + 1, max_tokens=MAX_TOKENS // 4),  # 5 beams each
+    }
+    measures = {
+        measure: {
+            name: a_batch_a_round(getattr(system, measure), of_measure)
+            for name, system in systems.items()
+        }
+        for measure, of_measure in batches.items()
+    }
+    speeds = take_turns(measures, rounds)
+    return {measure: summary(of_model) for measure, of_model in speeds.items()}
+
+
+class Translator(System):
+    """One model with its generator.
+
+    Args:
+        flags: of the model and its criterion.
+    """
+
+    def __init__(self, flags: str) -> None:
+        super().__init__("translation", VOCABULARY, f"-s de -t en {flags} {SIZES}")
+        self.cfg.generation.beam = 5
+
+    def generation(self, batch: dict[str, Any]) -> float:
+        """Sentences a second of beam search."""
+        self.model.eval()
+        # As fairseq-generate does, where no alignment is asked for.
+        for module in self.model.modules():
+            if hasattr(module, "need_attn"):
+                module.need_attn = False
+        length = batch["net_input"]["src_tokens"].size(1)
+        self.cfg.generation.update(max_len_a=0, max_len_b=length, min_len=length)
+        generator = self.task.build_generator([self.model], self.cfg.generation)
+        start = time.perf_counter()
+        self.task.inference_step(generator, [self.model], batch)
+        return batch["nsentences"] / (time.perf_counter() - start)
+
+
+def make_batches(task, count: int, max_tokens: int = MAX_TOKENS) -> list[dict[str, Any]]:
+    """Random sentences of 20 to 40 tokens, batched by length as in training."""
+    numbers = torch.Generator().manual_seed(SEED)
+    batches = []
+    for _ in range(count):
+        middle = int(torch.randint(22, 39, (1,), generator=numbers))
+        sentences = max_tokens // (middle + 2)
+        texts = [
+            [
+                torch.cat([torch.randint(4, VOCABULARY, (length,), generator=numbers), eos])
+                for length in torch.randint(middle - 2, middle + 2, (sentences,), generator=numbers)
+            ]
+            for eos in [torch.tensor([task.source_dictionary.eos()])] * 2
+        ]
+        pairs = LanguagePairDataset(
+            texts[0], [len(t) for t in texts[0]], task.source_dictionary,
+            texts[1], [len(t) for t in texts[1]], task.target_dictionary,
+        )  # fmt: skip
+        batches.append(pairs.collater([pairs[index] for index in range(sentences)]))
+    return batches
+
+
+def summary(speeds: dict[str, list[float]]) -> dict[str, Any]:
+    """Median speeds, and the median of the ratios of each round."""
+    return {
+        **{name: statistics.median(of_model) for name, of_model in speeds.items()},
+        **compare(speeds["mem_transformer"], speeds["transformer"]),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result for people."""
+    lines = [f"{'':12}{'transformer':>14}{'mem_transformer':>18}{'ratio':>8}   middle half"]
+    for measure, unit in [("training", "words/s"), ("generation", "sentences/s")]:
+        row = result[measure]
+        low, high = row["ratio_middle_half"]
+        lines.append(
+            f"{measure:12}{row['transformer']:14.1f}{row['mem_transformer']:18.1f}"
+            f"{row['ratio']:8.3f}   {low:.3f} to {high:.3f}   {unit}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,131 @@
+"""What the benchmarks share: models that take turns, and what is made of their times."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from typing import Any, Callable
+
+import torch
+from fairseq import options, tasks, utils
+from fairseq.data import Dictionary
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from torch import Tensor, nn
+from tqdm import tqdm
+
+import fairseq_memtx  # noqa: F401
+
+SEED = 1
+
+
+class Learner:
+    """A model and its optimiser. Subclasses say what the loss is.
+
+    Args:
+        model: the model.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """Loss of a batch, a token's mean."""
+        raise NotImplementedError
+
+    def training(self, batch: dict[str, Any]) -> float:
+        """Target tokens a second of one update."""
+        self.model.train()
+        start = time.perf_counter()
+        self.optimizer.zero_grad()
+        self.loss(batch).backward()
+        utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return batch["ntokens"] / (time.perf_counter() - start)
+
+
+class System(Learner):
+    """A model that fairseq knows, with its task and its criterion.
+
+    Args:
+        task: name of the task.
+        vocabulary: number of symbols.
+        flags: of ``fairseq-train``.
+    """
+
+    def __init__(self, task: str, vocabulary: int, flags: str) -> None:
+        parser = options.get_training_parser()
+        arguments = options.parse_args_and_arch(parser, f"unused --task {task} {flags}".split())
+        self.cfg = convert_namespace_to_omegaconf(arguments)
+        words = dictionary(vocabulary)
+        self.task = tasks.TASK_REGISTRY[task](self.cfg.task, words, words)
+        super().__init__(self.task.build_model(self.cfg.model))
+        self.criterion = self.task.build_criterion(self.cfg.criterion)
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """That of the criterion."""
+        loss, sample_size, _ = self.criterion(self.model, batch)
+        return loss / sample_size
+
+
+def a_batch_a_round(
+    function: Callable[[dict[str, Any]], float], batches: list[dict[str, Any]]
+) -> Callable[[int], float]:
+    """``function`` of the round's batch."""
+    return lambda round_: function(batches[round_])
+
+
+def take_turns(
+    measures: dict[str, dict[str, Callable[[int], float]]], rounds: int
+) -> dict[str, dict[str, list[float]]]:
+    """Measure every model once a round, after a round that warms up.
+
+    Args:
+        measures: by measure and model, what gives a speed, from the number of the round.
+        rounds: how many are counted.
+
+    Returns:
+        By measure and model, the speed of every round.
+    """
+    speeds = {measure: {name: [] for name in of} for measure, of in measures.items()}
+    for round_ in tqdm(range(rounds + 1), desc="rounds", unit="round"):
+        for measure, functions in measures.items():
+            # Whoever comes first in a round finds the caches cold, so they take that in turns.
+            order = list(functions) if round_ % 2 else list(functions)[::-1]
+            for name in order:
+                speed = functions[name](round_)
+                if round_:
+                    speeds[measure][name].append(speed)
+    return speeds
+
+
+def compare(ours: list[float], theirs: list[float]) -> dict[str, Any]:
+    """The median of the ratios of each round, and where the middle half of them lies."""
+    ratios = sorted(a / b for a, b in zip(ours, theirs))
+    quarter = len(ratios) // 4
+    return {
+        "ratio": statistics.median(ratios),
+        "ratio_middle_half": [ratios[quarter], ratios[-1 - quarter]],
+    }
+
+
+def dictionary(symbols: int) -> Dictionary:
+    """A dictionary of this many symbols."""
+    words = Dictionary()
+    for index in range(symbols - len(words)):
+        words.add_symbol(f"word{index}")
+    return words
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers depend on."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "fairseq": importlib.metadata.version("ve-fairseq"),
+    }
