@@ -14,6 +14,8 @@ from .recurrent_decoder import RecurrentMemoryDecoder
 from .tied_adaptive_softmax import TiedAdaptiveSoftmax, parse_cutoff
 from .transformer_xl_layer import TransformerXLLayer, distance_embedding
 
+_POSITIONS = "positions"  # under this name the layers' projected distances lie beside the keys
+
 
 class TransformerXLDecoder(RecurrentMemoryDecoder):
     """Layers of Transformer-XL, with a cache of their inputs, a recurrent memory, or both.
@@ -66,22 +68,39 @@ class TransformerXLDecoder(RecurrentMemoryDecoder):
     ) -> tuple[Tensor, list[Tensor]]:
         hidden = mask if padding is None else mask | padding[:, None, None]
         ahead = max(self.memory_tokens, 1)
-        distances = distance_embedding(mask.size(1), ahead, self.embed_dim, x)
-        distances = self.dropout_module(distances)
+        rows_read = mask.size(1)
+        tables = self._positions(rows_read, ahead, x, keys)
         inputs = []
         for index, layer in enumerate(self.layers):
             inputs.append(x)
             past = None if keys is None else keys.get(index)
             if past is None and cache is not None:
                 past = layer.self_attn.keys_values(cache[:, index].to(x))
-            x, keys_values = layer(x, past, hidden, distances, self.attention_biases)
+            positions = tables[index][:, -(rows_read + ahead) :]
+            x, keys_values = layer(x, past, hidden, positions, self.attention_biases)
             if keys is not None:
                 keys[index] = keys_values
         return x, inputs
 
+    def _positions(
+        self, rows_read: int, ahead: int, like: Tensor, keys: dict | None
+    ) -> list[Tensor]:
+        """Every layer's table of distances. Generation keeps one that will do for the segment."""
+        if keys is not None:
+            if _POSITIONS in keys:
+                return keys[_POSITIONS]
+            rows_read = self.cache_length + 2 * self.memory_tokens + self.segment_length
+        distances = distance_embedding(rows_read, ahead, self.embed_dim, like)
+        distances = self.dropout_module(distances)
+        tables = [layer.self_attn.positions(distances) for layer in self.layers]
+        if keys is not None:
+            keys[_POSITIONS] = tables
+        return tables
+
     def _reorder_keys(self, keys: dict, order: Tensor) -> None:
         for index, pair in keys.items():
-            keys[index] = tuple(part.index_select(0, order) for part in pair)
+            if index != _POSITIONS:  # the same for all streams
+                keys[index] = tuple(part.index_select(0, order) for part in pair)
 
     def _project_out(self, x: Tensor) -> Tensor:
         return super()._project_out(self.dropout_module(x))

@@ -53,12 +53,16 @@ class RelativeAttention(nn.Module):
         keys, values = nn.functional.linear(rows, weight).chunk(2, dim=-1)
         return self._split(keys), self._split(values)
 
+    def positions(self, distances: Tensor) -> Tensor:
+        """``W r`` of a `distance_embedding`, ``H x W x D``."""
+        return self._split(self.position_proj(distances).unsqueeze(0)).squeeze(0)
+
     def forward(
         self,
         x: Tensor,
         past: tuple[Tensor, Tensor] | None,
         hidden: Tensor,
-        distances: Tensor,
+        positions: Tensor,
         biases: Tensor,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Update ``N`` rows.
@@ -67,7 +71,7 @@ class RelativeAttention(nn.Module):
             x: ``B x N x C``, the last ``N`` of the ``K`` rows.
             past: keys and values of the rows before them, ``B x H x (K - N) x D``.
             hidden: what may not be read, True there; broadcasts to ``B x H x N x K``.
-            distances: `distance_embedding` of ``K`` rows, at least one of them ahead.
+            positions: `positions` of ``K`` rows, at least one of them ahead.
             biases: ``u`` and ``v``, ``2 x H x D``.
 
         Returns:
@@ -77,11 +81,13 @@ class RelativeAttention(nn.Module):
         if past is not None:
             keys, values = (torch.cat(pair, dim=2) for pair in zip(past, (keys, values)))
         content_bias, position_bias = biases.unsqueeze(2)
-        positions = self._split(self.position_proj(distances).unsqueeze(0))
-        by_distance = (queries + position_bias) @ positions.transpose(2, 3)
-        scores = (queries + content_bias) @ keys.transpose(2, 3)
-        scores = (scores + _by_key(by_distance, keys.size(2))) * self.scaling
-        scores = scores.masked_fill(hidden, float("-inf"))
+        # Scaled here, where there are fewer numbers than among the scores.
+        scores = (queries + content_bias) * self.scaling @ keys.transpose(2, 3)
+        # One product for all streams, whose distances are the same.
+        by_distance = ((queries + position_bias) * self.scaling).transpose(0, 1).flatten(1, 2)
+        by_distance = (by_distance @ positions.transpose(1, 2)).unflatten(1, queries.shape[::2])
+        scores += _by_key(by_distance, keys.size(2)).transpose(0, 1)
+        scores = scores.masked_fill_(hidden, float("-inf"))
         exact = torch.promote_types(scores.dtype, torch.float32)
         weights = self.dropout_module(scores.softmax(dim=-1, dtype=exact).to(scores))
         attended = (weights @ values).transpose(1, 2).flatten(2)
@@ -93,7 +99,7 @@ class RelativeAttention(nn.Module):
 
 
 def _by_key(by_distance: Tensor, rows_read: int) -> Tensor:
-    """Terms by distance, ``B x H x N x W``, put in the places of their keys, ``B x H x N x K``.
+    """Terms by distance, ``H x B x N x W``, put in the places of their keys, ``H x B x N x K``.
 
     Query ``i`` of ``N`` finds key ``j`` at column ``N - 1 - i + j``, so every row starts one column
     further left than the row before. Cutting the same memory into rows of one column less does just
@@ -143,11 +149,11 @@ class TransformerXLLayer(nn.Module):
         x: Tensor,
         past: tuple[Tensor, Tensor] | None,
         hidden: Tensor,
-        distances: Tensor,
+        positions: Tensor,
         biases: Tensor,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """As `RelativeAttention.forward`, the whole layer."""
-        attended, keys_values = self.self_attn(x, past, hidden, distances, biases)
+        attended, keys_values = self.self_attn(x, past, hidden, positions, biases)
         x = self.self_attn_layer_norm(x + self.dropout_module(attended))
         inner = self.activation_dropout_module(torch.relu(self.fc1(x)))
         x = self.final_layer_norm(x + self.dropout_module(self.fc2(inner)))
