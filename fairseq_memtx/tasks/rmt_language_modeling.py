@@ -12,19 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
-import torch
 from fairseq import metrics, utils
 from fairseq.data import data_utils, iterators
-from fairseq.distributed import utils as distributed_utils
 from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import LanguageModelingConfig, LanguageModelingTask
 from omegaconf import II
 
 from .. import data_folder
 from ..data.curriculum import SegmentCurriculum
+from ..data.stream_iterator import StreamIterator, StreamStates
 from ..data.streams import StreamWindows, Text
 from ..errors import MemtxError
-from ..memory import RecurrentState, StateHolder, memory_statistics
+from ..memory import StateHolder, memory_statistics
 
 
 @dataclass
@@ -65,10 +64,8 @@ class RmtLanguageModelingTask(LanguageModelingTask):
         super().__init__(args, dictionary, output_dictionary, targets)
         stages = args.segment_curriculum or str(args.window_segments)
         self.curriculum = SegmentCurriculum(stages)
-        self.updates = 0  # made so far
         self.segment_length = args.tokens_per_sample
-        self.states: Dict[str, RecurrentState] = {}
-        self.states_of_workers: List[Optional[RecurrentState]] = []
+        self.states = StreamStates()
 
     @classmethod
     def setup_task(cls, args, **kwargs) -> "RmtLanguageModelingTask":
@@ -196,9 +193,13 @@ class RmtLanguageModelingTask(LanguageModelingTask):
             return batch
 
         return StreamIterator(
-            self, windows, num_workers=num_workers, epoch=epoch, buffer_size=data_buffer_size,
+            self.states,
+            windows,
             collate_fn=collate,
-        )  # fmt: skip
+            num_workers=num_workers,
+            epoch=epoch,
+            buffer_size=data_buffer_size,
+        )
 
     def _window_segments(self, updates: int, epoch: int) -> Callable[[int], int]:
         """Segments of a window by its number, in an epoch that begins after so many updates."""
@@ -233,7 +234,7 @@ class RmtLanguageModelingTask(LanguageModelingTask):
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False) -> Any:
         """One step. A batch that stands in for a missing one leaves the state as it was."""
         holder = self._put_state(sample, "train")
-        self.updates = update_num + 1
+        self.states.updates = update_num + 1
         try:
             result = super().train_step(
                 sample, model, criterion, optimizer, update_num, ignore_grad
@@ -244,7 +245,7 @@ class RmtLanguageModelingTask(LanguageModelingTask):
         finally:
             # fairseq saves on the first worker alone, which has to know all states by then. Also
             # a worker that is out of memory takes part, for the others would wait for it.
-            self.states_of_workers[:] = _gather(self.states.get("train"))
+            self.states.gather()
         return result
 
     def valid_step(self, sample, model, criterion) -> Any:
@@ -263,59 +264,6 @@ class RmtLanguageModelingTask(LanguageModelingTask):
         return holder
 
 
-class StreamIterator(iterators.EpochBatchIterator):
-    """fairseq's iterator, which saves the streams' state beside the place in the text.
-
-    Args:
-        task: which keeps the states, and the number of updates.
-        windows: makes the windows of an epoch that begins after so many updates.
-        kwargs: of fairseq's iterator.
-    """
-
-    def __init__(
-        self,
-        task: RmtLanguageModelingTask,
-        windows: Callable[[int], StreamWindows],
-        **kwargs: Any,
-    ) -> None:
-        self.task, self.windows, self.updates = task, windows, task.updates
-        super().__init__(
-            dataset=windows(self.updates),
-            batch_sampler=lambda dataset, epoch: [[number] for number in range(len(dataset))],
-            disable_shuffling=True,
-            **kwargs,
-        )
-
-    def state_dict(self) -> Dict[str, Any]:
-        """fairseq's, the state of every worker's streams, and what the windows depend on."""
-        states = [state and tuple(state.to("cpu")) for state in self.task.states_of_workers]
-        updates = self.task.updates if self.end_of_epoch() else self.updates
-        return {**super().state_dict(), "streams": states, "updates": updates}
-
-    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
-        """Go on where the checkpoint was written.
-
-        Raises:
-            MemtxError: if it has another number of workers or streams.
-        """
-        self.updates = state_dict.get("updates", 0)
-        self.dataset, self._frozen_batches = self.windows(self.updates), None
-        super().load_state_dict(state_dict)
-        states = state_dict.get("streams")
-        if not states or states[0] is None or self.iterations_in_epoch == 0:
-            return  # of another task, or at the start of an epoch, where every state is empty
-        state = RecurrentState(*states[self.dataset.worker % len(states)])
-        saved = len(states), next((len(part) for part in state if part is not None), 0)
-        wanted = self.dataset.workers, len(self.dataset.streams)
-        if saved[0] != wanted[0] or saved[1] not in (0, wanted[1]):
-            raise MemtxError(
-                f"the checkpoint was written by {saved[0]} workers of {saved[1]} streams and this "
-                f"is a run of {wanted[0]} workers of {wanted[1]}: use as many workers and the same "
-                "--batch-size, or begin an epoch anew with --reset-dataloader"
-            )
-        self.task.states["train"] = state
-
-
 def _log_memory(holder: StateHolder, sample_size: int, optimizer: Any) -> None:
     """Figures for the log and TensorBoard; gradients are those of the loss of one token."""
     if not holder.memories:
@@ -326,23 +274,3 @@ def _log_memory(holder: StateHolder, sample_size: int, optimizer: Any) -> None:
     metrics.log_scalar("memory_norm", norm, round=3)
     metrics.log_scalar("memory_change", change, round=4)
     metrics.log_scalar("memory_gradient", gradient / (scale * sample_size), round=6)
-
-
-def _gather(state: Optional[RecurrentState]) -> List[Optional[RecurrentState]]:
-    """The states of all workers, in their order; they have the same shapes."""
-    if state is None or distributed_utils.get_data_parallel_world_size() == 1:
-        return [state]
-    group = distributed_utils.get_data_parallel_group()
-    parts = [
-        # As numbers, since not every backend can send truth values.
-        [None] * distributed_utils.get_data_parallel_world_size()
-        if part is None
-        else [
-            sent.to(part.dtype)
-            for sent in distributed_utils.all_gather(
-                part.byte() if part.dtype is torch.bool else part.contiguous(), group
-            )
-        ]
-        for part in state
-    ]
-    return [RecurrentState(*of_worker) for of_worker in zip(*parts)]

@@ -174,6 +174,17 @@ def test_how_far_the_gradient_reaches(kind, checkpointing, window, stride):
         begin = following
 
 
+def test_no_gradient_goes_through_the_cache():
+    """Not inside a window either; the values do go through."""
+    model, tokens = build(*KINDS["cache"]), text(2 * SEGMENT, streams=1)
+    inputs = model.decoder.embed_tokens(tokens).detach().requires_grad_()
+    places = iter(inputs.split(SEGMENT, dim=1))
+    model.decoder.embed_tokens.forward = lambda part: next(places)
+    model(tokens, warm_up=1)[0].pow(2).sum().backward()
+    assert inputs.grad[:, :SEGMENT].abs().max() == 0
+    assert inputs.grad[:, SEGMENT:].abs().max() > 0
+
+
 def test_the_replay_starts_from_the_older_state():
     """A window that reads segments again gives what reading the text once gives."""
     model, tokens = build(), text(5 * SEGMENT)

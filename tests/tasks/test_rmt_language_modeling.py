@@ -251,7 +251,7 @@ def test_continues_a_prompt(toy_lm, tmp_path):
     ("flags", "says"),
     [
         (["--window-segments", 2, "--stride-segments", 3], "the stride is at least 1 and at most"),
-        (["--window-segments", 0], "--window-segments 0 and --stride-segments"),
+        (["--window-segments", 0], "windows of 0 segments and --stride-segments 0"),
         (["--segment-curriculum", "2:5,4", "--window-segments", 4], "contradict each other"),
         (["--segment-curriculum", "2:5,4", "--stride-segments", 3], "the stride is at least 1 and"),
         (["--segment-curriculum", "2:5;4"], "write SEGMENTS:UPDATES for every stage"),
