@@ -79,7 +79,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--split", default="valid", help="valid (default), train_inner or another validation set")
     add("--title", help="over the picture")
     add("--chance", type=float, metavar="Y", help="draw a line at what guessing would reach")
-    add("--by", choices=["update"], default="update", help="what the x axis counts")
     return parser.parse_args(arguments)
 
 

@@ -194,7 +194,7 @@ def test_a_line_for_each_log_and_a_colour_for_each_name(arguments, drawn):
 
 
 def test_title_chance_and_axis(arguments, drawn):
-    plot_training.main([*arguments, "--title", "Copy $8$", "--chance", "0.1", "--by", "update"])
+    plot_training.main([*arguments, "--title", "Copy $8$", "--chance", "0.1"])
     assert drawn[0].get_suptitle() == r"Copy \$8\$"
     chance = drawn[0].axes[0].lines[-1]
     assert list(chance.get_ydata()) == [0.1, 0.1]
