@@ -90,7 +90,10 @@ def named_logs(pairs: list[str]) -> dict[str, list[Path]]:
     """
     logs: dict[str, list[Path]] = {}
     for pair in pairs:
-        name, _, path = pair.partition("=")
+        # Names such as "M=8" and paths such as "lr=0.1/train.log" have the sign too.
+        places = [place for place, letter in enumerate(pair) if letter == "="]
+        place = next((p for p in places if Path(pair[p + 1 :]).is_file()), pair.find("="))
+        name, path = pair[: max(place, 0)], pair[place + 1 :]
         if not name or not path:
             raise MemtxError(f"{pair} is no NAME=LOG: use one such as rmt=runs/1/train.log")
         logs.setdefault(name, []).append(Path(path))

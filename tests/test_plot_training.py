@@ -323,7 +323,12 @@ def test_what_is_no_name_and_log(arguments, pair):
         plot_training.main([arguments[0], pair, *arguments[1:]])
 
 
-def test_path_with_an_equals_sign():
+def test_equals_signs_in_name_and_path(tmp_path):
+    """The file that is there decides what belongs to the name."""
+    log = tmp_path / "lr=1" / "log"
+    log.parent.mkdir()
+    log.touch()
+    assert plot_training.named_logs([f"rmt, M=8={log}"]) == {"rmt, M=8": [log]}
     assert plot_training.named_logs(["a=lr=1/log"]) == {"a": [Path("lr=1/log")]}
 
 

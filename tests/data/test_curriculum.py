@@ -15,7 +15,9 @@ def test_stages(last):
     assert curriculum.segments_at(10**9) == 4
 
 
-@pytest.mark.parametrize("text", ["", "x", "1:2,", "0:3,1", "1:0,2", "1,2", "1:-3,2", "2:5;4", "1:3,2:x"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1:2,", "0:3,1", "1:0,2", "1,2", "1:-3,2", "2:5;4", "1:3,2:x"]
+)
 def test_text_that_is_not_understood(text):
     with pytest.raises(MemtxError, match="SEGMENTS:UPDATES"):
         SegmentCurriculum(text)
