@@ -7,6 +7,7 @@ import os
 import platform
 import statistics
 import time
+from abc import ABC, abstractmethod
 from typing import Any, Callable
 
 import torch
@@ -21,7 +22,7 @@ import fairseq_memtx  # noqa: F401
 SEED = 1
 
 
-class Learner:
+class Learner(ABC):
     """A model and its optimiser. Subclasses say what the loss is.
 
     Args:
@@ -32,9 +33,9 @@ class Learner:
         self.model = model
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
 
+    @abstractmethod
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """Loss of a batch, a token's mean."""
-        raise NotImplementedError
 
     def training(self, batch: dict[str, Any]) -> float:
         """Target tokens a second of one update."""
