@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import torch
 from torch import nn
 
 from .errors import MemtxError
@@ -50,6 +51,66 @@ def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dic
         fitted.update(controllers)
         _tell("memory extension: the checkpoint has no memory controller; it is newly initialised")
     return fitted
+
+
+def tile_positions(state_dict: dict[str, Any], key: str, table: nn.Embedding | None) -> None:
+    """Repeat a shorter table of positions until it is as long as the model's, as Longformer does.
+
+    Row ``padding_idx + 1`` belongs to the first position; rows before it are kept as they are.
+
+    Args:
+        state_dict: what was saved; changed in place.
+        key: of the table in it.
+        table: of the model.
+
+    Raises:
+        MemtxError: if the saved table is longer than the model's.
+    """
+    if key not in state_dict or table is None:
+        return
+    saved, first = state_dict[key], table.padding_idx + 1
+    has, wants = len(saved) - first, len(table.weight) - first
+    if has > wants:
+        raise MemtxError(
+            f"the checkpoint has {has} positions and the model {wants}: give --max-positions {has} "
+            "or more"
+        )
+    if has < wants and saved.size(1) == table.weight.size(1):
+        order = torch.arange(wants) % has + first
+        state_dict[key] = torch.cat([saved[:first], saved[order]])
+        _tell(f"the {has} positions of the checkpoint are repeated to {wants}")
+
+
+def copy_memory_projections(model: nn.Module, state_dict: dict[str, Any]) -> None:
+    """Let separate projections of the memory begin as copies of the tokens', if none are saved."""
+    copied = False
+    for key in model.state_dict():
+        if ".memory_projections." in key and key not in state_dict:
+            source = key.replace(".memory_projections.", ".")
+            if source in state_dict:
+                state_dict[key] = state_dict[source].clone()
+                copied = True
+    if copied:
+        _tell("memory extension: memory's own projections begin as copies of the tokens'")
+
+
+def fit_heads(model: nn.Module, state_dict: dict[str, Any], heads: str) -> None:
+    """Keep the model's own heads where the checkpoint has none of their name or size.
+
+    Args:
+        model: to be loaded into.
+        state_dict: what was saved; changed in place.
+        heads: where the model has them, such as ``token_heads``.
+    """
+    own = {key: value for key, value in model.state_dict().items() if key.startswith(f"{heads}.")}
+    for key in [key for key in state_dict if key.startswith(f"{heads}.")]:
+        if key not in own or own[key].shape != state_dict[key].shape:
+            logger.warning(f"{key} of the checkpoint is left out: the model has no such head")
+            del state_dict[key]
+    for key, value in own.items():
+        if key not in state_dict:
+            logger.warning(f"{key} is newly initialised: the checkpoint has no such head")
+            state_dict[key] = value
 
 
 def misfit(model: nn.Module, state_dict: dict[str, Any]) -> MemtxError:

@@ -6,6 +6,15 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 
 from .attention import attend_to_memory_and_self
 from .continued_text import ContinuedText
+from .global_attention import (
+    ChunkedAttention,
+    DenseAttention,
+    GroupedAttention,
+    Groups,
+    SparseAttention,
+    WindowAttention,
+)
+from .hashed_attention import HashedAttention
 from .probe import AttentionProbe
 from .segments import RecurrentState, StateHolder, segment_mask
 from .statistics import MemoryStatistics, memory_statistics
@@ -13,11 +22,18 @@ from .tokens import MemoryTokens
 
 __all__ = [
     "AttentionProbe",
+    "ChunkedAttention",
     "ContinuedText",
+    "DenseAttention",
+    "GroupedAttention",
+    "Groups",
+    "HashedAttention",
     "MemoryStatistics",
     "MemoryTokens",
     "RecurrentState",
+    "SparseAttention",
     "StateHolder",
+    "WindowAttention",
     "attend_to_memory_and_self",
     "memory_statistics",
     "segment_mask",

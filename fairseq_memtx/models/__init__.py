@@ -1,5 +1,5 @@
 """Models, one file a paper; importing registers them."""
 
-from . import mem_transformer, rmt_lm
+from . import gmat_roberta, mem_transformer, rmt_lm
 
-__all__ = ["mem_transformer", "rmt_lm"]
+__all__ = ["gmat_roberta", "mem_transformer", "rmt_lm"]

@@ -1,9 +1,8 @@
 """Memory Transformer for translation, arXiv:2006.11527.
 
-Data flow: the encoder puts ``M`` places in front of the source tokens and hands them to fairseq's
-own forward; where that embeds its input, the places become the learned memory vectors. The layers
-work on ``[memory; source]``, the decoder's cross-attention sees both, and the attention that the
-decoder reports is cut back to the source, so that alignments are over source words.
+Data flow: the encoder (`MemoryEncoder`) puts ``M`` learned vectors in front of the source tokens.
+The layers work on ``[memory; source]``, the decoder's cross-attention sees both, and the attention
+that the decoder reports is cut back to the source, so that alignments are over source words.
 
 Shapes: ``B`` batch, ``T`` source length, ``M`` memory tokens, ``C`` channels.
 """
@@ -11,7 +10,6 @@ Shapes: ``B`` batch, ``T`` source length, ``M`` memory tokens, ``C`` channels.
 from __future__ import annotations
 
 import torch
-from fairseq.distributed import fsdp_wrap
 from fairseq.models import register_model
 from fairseq.models.transformer import (
     TransformerDecoderBase,
@@ -21,18 +19,17 @@ from fairseq.models.transformer import (
 from fairseq.models.transformer.transformer_config import (
     DEFAULT_MAX_SOURCE_POSITIONS as LONGEST_SOURCE,
 )
-from fairseq.modules.checkpoint_activations import checkpoint_wrapper
 from torch import Tensor, nn
 
 from .. import checkpoint_surgery, data_folder, presets
 from ..errors import MemtxError
-from ..memory import MemoryTokens
 from ..modules.encoder_layer import (
     BottleneckLayer,
     BottleneckSkipLayer,
     ControllerLayer,
     MemoryEncoderLayer,
 )
+from ..modules.memory_encoder import MemoryEncoder
 
 LAYER_OF_VARIANT = {
     "tokens": MemoryEncoderLayer,
@@ -107,20 +104,11 @@ class MemoryTransformerModel(TransformerModel):
             raise checkpoint_surgery.misfit(self, state_dict) from cause
 
 
-class MemoryTransformerEncoder(TransformerEncoderBase):
-    """fairseq's encoder over ``[memory; source]``.
-
-    Memory has no positions, and source tokens keep theirs: ``--max-source-positions`` counts source
-    tokens alone.
-    """
-
-    def __init__(self, cfg, dictionary, embed_tokens) -> None:
-        self.memory_tokens = cfg.memory_tokens
-        super().__init__(cfg, dictionary, embed_tokens)
-        self.memory = MemoryTokens(cfg.memory_tokens, embed_tokens.embedding_dim)
+class MemoryTransformerEncoder(MemoryEncoder):
+    """The encoder of a variant; its beams share what it returns."""
 
     def build_encoder_layer(self, cfg) -> nn.Module:
-        """One layer of the variant, wrapped for checkpointing and FSDP as in fairseq."""
+        """One layer of the variant."""
         kind = LAYER_OF_VARIANT[cfg.memory_variant]
         if cfg.memory_variant == "tokens":
             layer = kind(cfg)
@@ -130,45 +118,14 @@ class MemoryTransformerEncoder(TransformerEncoderBase):
             layer = kind(cfg, cfg.memory_tokens, self.memory_controller)
         else:
             layer = kind(cfg, cfg.memory_tokens)
-        if cfg.checkpoint_activations:
-            layer = checkpoint_wrapper(layer, offload_to_cpu=cfg.offload_activations)
-        return fsdp_wrap(
-            layer, min_num_params=0 if cfg.checkpoint_activations else cfg.min_params_to_wrap
-        )
+        return self.wrap_layer(cfg, layer)
 
-    def forward(
-        self,
-        src_tokens: Tensor,
-        src_lengths: Tensor | None = None,
-        return_all_hiddens: bool = False,
-        token_embeddings: Tensor | None = None,
-    ) -> dict[str, list[Tensor]]:
-        """Encode.
+    def forward(self, src_tokens: Tensor, *args, **kwargs) -> dict[str, list[Tensor]]:
+        """Encode ``B x T``; see `MemoryEncoder`.
 
-        Args:
-            src_tokens: ``B x T``, padded on either side.
-            src_lengths: not used, as in fairseq.
-            return_all_hiddens: return the input and output of every layer.
-            token_embeddings: ``B x T x C``, in place of looking the source up.
-
-        Returns:
-            What fairseq's encoder returns, with ``M + T`` places for ``T``; ``src_lengths`` still
-            counts source tokens. Besides, ``sentence``: which row of the batch each row is, ``B``.
-
-        Raises:
-            MemtxError: if the source is longer than ``--max-source-positions``.
+        Besides what that returns, ``sentence``: which row of the batch each row is, ``B``.
         """
-        if src_tokens.size(1) > self.max_source_positions:
-            raise MemtxError(
-                f"a source of {src_tokens.size(1)} tokens is longer than --max-source-positions "
-                f"{self.max_source_positions}: shorten it, or train with more positions"
-            )
-        # Any symbol but padding: the padding mask is right, and the embedding never sees it.
-        src_tokens = self._with_places(src_tokens, self.dictionary.bos())
-        encoder_out = super().forward(src_tokens, src_lengths, return_all_hiddens, token_embeddings)
-        encoder_out["src_lengths"] = [
-            lengths - self.memory_tokens for lengths in encoder_out["src_lengths"]
-        ]
+        encoder_out = super().forward(src_tokens, *args, **kwargs)
         encoder_out["sentence"] = [torch.arange(len(src_tokens), device=src_tokens.device)]
         return encoder_out
 
@@ -185,25 +142,6 @@ class MemoryTransformerEncoder(TransformerEncoderBase):
         if torch.equal(sentence, before):
             return encoder_out
         return {**super().reorder_encoder_out(encoder_out, new_order), "sentence": [sentence]}
-
-    def forward_embedding(
-        self, src_tokens: Tensor, token_embedding: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Embed ``B x (M + T)``, memory being the embedding of its places."""
-        source = src_tokens[:, self.memory_tokens :]
-        if token_embedding is None:
-            token_embedding = self.embed_tokens(source)
-        memory = self.memory(len(source)).to(token_embedding)
-        # Places are padding here, since padding is what has no position and is not counted.
-        return super().forward_embedding(
-            self._with_places(source, self.padding_idx), torch.cat([memory, token_embedding], dim=1)
-        )
-
-    def _with_places(self, source: Tensor, symbol: int) -> Tensor:
-        """``M`` times ``symbol`` in front of the source, ``B x (M + T)``."""
-        return torch.cat(
-            [source.new_full((len(source), self.memory_tokens), symbol), source], dim=1
-        )
 
 
 class MemoryTransformerDecoder(TransformerDecoderBase):

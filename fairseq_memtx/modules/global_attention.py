@@ -1,0 +1,159 @@
+"""GMAT's attention and layers over ``[memory; tokens]``, arXiv:2006.03274.
+
+The equations are ours, after the abstract and published descriptions; the paper's body and code
+were not available.
+
+Shapes: ``B`` batch, ``L`` tokens, ``M`` memory tokens, ``C`` channels, ``H`` heads, ``D = C / H``.
+Every layer takes and returns ``(M + L) x B x C`` with the memory in front, as one plain tensor, so
+that fairseq's encoder loop, layer drop and activation checkpointing work as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import torch
+from fairseq.modules import MultiheadAttention
+from fairseq.modules.quant_noise import quant_noise
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..memory import (
+    ChunkedAttention,
+    DenseAttention,
+    HashedAttention,
+    SparseAttention,
+    WindowAttention,
+)
+from .encoder_layer import MemoryEncoderLayer
+
+# How a scheme is made from the configuration. A new one is a class and a line here.
+SCHEMES: dict[str, Callable[..., SparseAttention]] = {
+    "chunked": lambda cfg, channels: ChunkedAttention(cfg.chunk_size),
+    "window": lambda cfg, channels: WindowAttention(cfg.window_size),
+    "lsh": lambda cfg, channels: HashedAttention(
+        cfg.chunk_size, cfg.lsh_buckets, cfg.lsh_rounds, channels
+    ),
+    "none": lambda cfg, channels: DenseAttention(),
+}
+
+
+class GlobalMemoryAttention(MultiheadAttention):
+    """Memory attends to everything; a token to memory and its neighbours, in one softmax.
+
+    Parameters have fairseq's names, so its weights can be loaded, and serve memory and tokens
+    alike unless memory has projections of its own.
+
+    Args:
+        cfg: fairseq's transformer configuration, with the flags of `GmatRobertaModel`.
+    """
+
+    def __init__(self, cfg) -> None:
+        channels, noise = cfg.encoder.embed_dim, cfg.quant_noise
+        super().__init__(
+            channels,
+            cfg.encoder.attention_heads,
+            dropout=cfg.attention_dropout,
+            self_attention=True,
+            q_noise=noise.pq,
+            qn_block_size=noise.pq_block_size,
+        )
+        self.memory_tokens = cfg.memory_tokens
+        self.neighbours = SCHEMES[cfg.sparse_attention](cfg, self.head_dim)
+        self.memory_projections = nn.ModuleDict()
+        if cfg.separate_memory_projections:
+            for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+                self.memory_projections[name] = quant_noise(
+                    nn.Linear(channels, channels), noise.pq, noise.pq_block_size
+                )
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = False,
+        attn_mask: Tensor | None = None,
+    ) -> tuple[Tensor, None]:
+        """Attend.
+
+        Args:
+            query: memory and tokens, ``(M + L) x B x C``.
+            key: the same; there for fairseq's signature, as all that follows but the mask.
+            value: the same.
+            key_padding_mask: ``B x (M + L)``, True at padding.
+            need_weights: weights are never returned: they would cost what sparseness saves.
+            attn_mask: not used; who sees whom is the scheme's to say.
+
+        Returns:
+            ``(M + L) x B x C``, and None.
+        """
+        memory = self.memory_tokens
+        q, k, v = (
+            self._heads(self._project(name, query)) for name in ("q_proj", "k_proj", "v_proj")
+        )
+        real = None if key_padding_mask is None else ~key_padding_mask.bool()
+        dropout = self.dropout_module.p if self.training else 0.0
+        attended = self.neighbours(
+            *(x[:, :, memory:] for x in (q, k, v)),
+            *(x[:, :, :memory] for x in (k, v)),
+            real=None if real is None else real[:, memory:],
+            dropout=dropout,
+        )
+        if memory:
+            visible = None if real is None else real[:, None, None, :]
+            of_memory = functional.scaled_dot_product_attention(
+                q[:, :, :memory], k, v, attn_mask=visible, dropout_p=dropout
+            )
+            attended = torch.cat([of_memory, attended], dim=2)
+        # B x H x (M + L) x D -> (M + L) x B x C
+        return self._project("out_proj", attended.permute(2, 0, 1, 3).flatten(2)), None
+
+    def _project(self, name: str, rows: Tensor) -> Tensor:
+        """``(M + L) x B x C``, memory through projections of its own if it has them."""
+        shared = getattr(self, name)
+        if name not in self.memory_projections:
+            return shared(rows)
+        memory, tokens = rows[: self.memory_tokens], rows[self.memory_tokens :]
+        return torch.cat([self.memory_projections[name](memory), shared(tokens)])
+
+    def _heads(self, rows: Tensor) -> Tensor:
+        """``N x B x C -> B x H x N x D``."""
+        return rows.unflatten(2, (self.num_heads, self.head_dim)).permute(1, 2, 0, 3)
+
+
+class GlobalMemoryLayer(MemoryEncoderLayer):
+    """Memory and tokens together: the ordinary layer, and the one that compresses.
+
+    `forward` is fairseq's.
+    """
+
+    def build_self_attention(self, embed_dim: int, cfg) -> GlobalMemoryAttention:
+        return GlobalMemoryAttention(cfg)
+
+
+class MemoryOnlyLayer(MemoryEncoderLayer):
+    """Memory attends to memory; tokens wait. Its cost does not depend on ``L``."""
+
+    def __init__(self, cfg) -> None:
+        super().__init__(cfg)
+        self.memory_tokens = cfg.memory_tokens
+
+    def forward(
+        self, x: Tensor, encoder_padding_mask: Tensor | None, attn_mask: Tensor | None = None
+    ) -> Tensor:
+        """Update the first ``M`` rows of ``(M + L) x B x C``."""
+        memory, tokens = x[: self.memory_tokens], x[self.memory_tokens :]
+        return torch.cat([self.read(memory, memory, None), tokens])
+
+
+class DecompressingLayer(MemoryOnlyLayer):
+    """Tokens read memory, and nothing else; memory stays as it is."""
+
+    def forward(
+        self, x: Tensor, encoder_padding_mask: Tensor | None, attn_mask: Tensor | None = None
+    ) -> Tensor:
+        """Update the last ``L`` rows of ``(M + L) x B x C``."""
+        memory, tokens = x[: self.memory_tokens], x[self.memory_tokens :]
+        return torch.cat([memory, self.read(tokens, memory, None)])

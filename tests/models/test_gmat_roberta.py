@@ -1,0 +1,349 @@
+"""GMAT: equality with RoBERTa and dense attention, who reaches whom, compression, loading."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import pytest
+import torch
+from conftest import batch, toy_task, words
+from fairseq.models import ARCH_CONFIG_REGISTRY
+from fairseq.models.roberta import RobertaModel
+from torch.utils.flop_counter import FlopCounterMode
+
+from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
+
+SMALL = {
+    "encoder_embed_dim": 16,
+    "encoder_ffn_embed_dim": 32,
+    "encoder_attention_heads": 2,
+    "chunk_size": 4,
+    "window_size": 4,
+    "lsh_buckets": 4,
+    "memory_tokens": 3,
+    "max_positions": 40,
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+}
+COMPRESSED = {"encoder_layers": 4, "compress_layers": 1, "memory_layers": 2, "decompress_layers": 1}
+SCHEMES = ["chunked", "window", "lsh", "none"]
+
+
+def arguments(arch: str, flags: dict) -> Namespace:
+    args = Namespace(**{**SMALL, **flags})
+    ARCH_CONFIG_REGISTRY[arch](args)
+    return args
+
+
+def build(seed: int = 1, dictionary=None, **flags) -> GmatRobertaModel:
+    """A small model in float64, in evaluation mode."""
+    torch.manual_seed(seed)
+    args = arguments("gmat_roberta_tiny", flags)
+    return GmatRobertaModel.build_model(args, toy_task(dictionary)).double().eval()
+
+
+def build_roberta(seed: int = 1, **flags) -> RobertaModel:
+    torch.manual_seed(seed)
+    args = arguments("roberta", {"encoder_layers": 2, **flags})
+    return RobertaModel.build_model(args, toy_task()).double().eval()
+
+
+def tokens(*lengths: int) -> torch.Tensor:
+    rows = batch(*lengths, left=False)
+    rows[:, 0] = words().bos()
+    return rows
+
+
+def reach(model: GmatRobertaModel, length: int) -> torch.Tensor:
+    """Whether output ``i`` depends on token ``j``, ``L x L``."""
+    source = tokens(length)
+    embedded = model.encoder.sentence_encoder.embed_tokens(source).detach().requires_grad_()
+    features = model.encoder.extract_features(source, token_embeddings=embedded)[0]
+    weight = torch.randn(features.size(-1), dtype=features.dtype)
+    rows = [
+        torch.autograd.grad((features[0, i] * weight).sum(), embedded, retain_graph=True)[0][0]
+        for i in range(length)
+    ]
+    return torch.stack(rows).abs().sum(-1) > 0
+
+
+def test_without_memory_and_sparseness_it_is_roberta():
+    ours, theirs = build(memory_tokens=0, sparse_attention="none"), build_roberta()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    source = tokens(11, 7)
+    torch.testing.assert_close(ours(source)[0], theirs(source)[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_neighbourhood_of_everything_is_roberta(scheme):
+    """Sparse layers at their widest, without memory, against fairseq's dense ones."""
+    wide = {"chunk_size": 64, "window_size": 64, "sparse_attention": scheme}
+    ours, theirs = build(memory_tokens=1, **wide), build_roberta()
+    # One memory token that nobody can see.
+    encoder = ours.encoder.sentence_encoder
+    encoder.memory_tokens = 0
+    for layer in encoder.layers:
+        layer.self_attn.memory_tokens = 0
+    state = {k: v for k, v in theirs.state_dict().items()}
+    ours.load_state_dict(state)
+    source = tokens(11, 7)
+    real = source.ne(words().pad())
+    torch.testing.assert_close(ours(source)[0][real], theirs(source)[0][real], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("flags", [{}, {"encoder_normalize_before": True}])
+def test_a_chunk_of_everything_is_dense(flags):
+    flags["activation_fn"] = "relu"
+    chunked, dense = (
+        build(**flags, **more) for more in ({"chunk_size": 40}, {"sparse_attention": "none"})
+    )
+    source = tokens(15, 9)
+    torch.testing.assert_close(chunked(source)[0], dense(source)[0], rtol=0, atol=1e-12)
+    assert not torch.allclose(build(**flags)(source)[0], dense(source)[0])
+
+
+def test_memory_lets_every_token_see_every_other():
+    blocks = torch.block_diag(*[torch.ones(4, 4)] * 2).bool()
+    for layers in (1, 2, 3):
+        assert torch.equal(reach(build(memory_tokens=0, encoder_layers=layers), 8), blocks)
+    assert torch.equal(reach(build(memory_tokens=1, encoder_layers=1), 8), blocks)
+    assert reach(build(memory_tokens=1, encoder_layers=2), 8).all()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("flags", [{}, COMPRESSED, {"separate_memory_projections": True}])
+def test_padding_changes_nothing(scheme, flags):
+    model = build(sparse_attention=scheme, **flags)
+    short = tokens(9)
+    longer = torch.nn.functional.pad(short, (0, 8), value=words().pad())
+    before, after = (model(x, return_all_hiddens=True) for x in (short, longer))
+    torch.testing.assert_close(after[0][:, :9], before[0], rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        model.extract_memory(longer), model.extract_memory(short), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("memory_tokens", [0, 1, 5])
+def test_what_fairseq_sees_is_tokens(memory_tokens):
+    model = build(memory_tokens=memory_tokens)
+    source = tokens(11, 7)
+    features, extra = model(source, features_only=True, return_all_hiddens=True)
+    assert features.shape == (2, 11, 16)
+    assert [tuple(state.shape) for state in extra["inner_states"]] == [(11, 2, 16)] * 3
+    masked = torch.zeros_like(source, dtype=torch.bool)
+    masked[0, 3] = masked[1, 2] = True
+    logits = model(source, masked_tokens=masked)[0]
+    torch.testing.assert_close(logits, model(source)[0][masked])
+    model.register_classification_head("sentence", num_classes=4)
+    model.register_token_head("tags", 5)
+    model.double()
+    assert model(source, classification_head_name="sentence")[0].shape == (2, 4)
+    assert model(source, token_head_name="tags")[0].shape == (2, 11, 5)
+
+
+def test_parameters_that_memory_adds():
+    count = lambda **flags: sum(p.numel() for p in build(**flags).parameters())  # noqa: E731
+    assert count(memory_tokens=7) - count(memory_tokens=0) == 7 * 16
+    assert count(separate_memory_projections=True) - count() == 2 * 4 * (16 * 16 + 16)
+
+
+def test_memory_vectors_begin_as_different_ones_of_robertas_scale():
+    weight = build(memory_tokens=64, encoder_embed_dim=64).encoder.sentence_encoder.memory.weight
+    assert 0.018 < weight.std() < 0.022
+    assert torch.unique(weight, dim=0).size(0) == 64
+
+
+def test_separate_projections_are_used_for_memory_rows():
+    model, source = build(separate_memory_projections=True), tokens(8)
+    before = model.extract_memory(source)
+    attention = model.encoder.sentence_encoder.layers[0].self_attn
+    for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+        kept = attention.memory_projections[name].weight.data.clone()
+        attention.memory_projections[name].weight.data *= 3
+        assert not torch.allclose(before, model.extract_memory(source)), name
+        attention.memory_projections[name].weight.data = kept
+
+
+class TestCompression:
+    def test_decompressing_reads_memory_alone(self):
+        """A token's output depends on the others only through memory: with it fixed, on itself."""
+        model = build(**COMPRESSED)
+        decompress = model.encoder.sentence_encoder.layers[3]
+        x = torch.randn(3 + 8, 1, 16, dtype=torch.float64)
+        changed = x.clone()
+        changed[5] += 1
+        differs = (decompress(x, None) - decompress(changed, None)).abs().sum(-1) > 0
+        assert differs.nonzero()[:, 0].tolist() == [5]
+        changed = x.clone()
+        changed[0] += 1
+        assert (decompress(x, None) - decompress(changed, None))[3:].abs().sum(-1).all()
+
+    def test_memory_is_what_goes_between(self):
+        model = build(**COMPRESSED)
+        assert model.extract_memory(tokens(30)).shape == (1, 3, 16)
+        assert reach(model, 12).all()
+
+    def test_the_middle_costs_nothing_in_length(self):
+        def flops(length: int, **counts: int) -> int:
+            model = build(**counts)
+            with FlopCounterMode(display=False) as counter:
+                model(tokens(length), features_only=True)
+            return counter.get_total_flops()
+
+        def middle(length: int) -> int:
+            more = {**COMPRESSED, "encoder_layers": 6, "memory_layers": 4}
+            return flops(length, **more) - flops(length, **COMPRESSED)
+
+        assert middle(36) == middle(8) > 0
+
+
+class TestSegments:
+    def test_each_segment_is_read_with_the_memory_before_it(self):
+        model = build(segments=3, max_positions=31)
+        encoder, source = model.encoder.sentence_encoder, tokens(31)
+        features = model(source, features_only=True)[0]
+        memory = None
+        for start in (1, 11, 21):
+            segment = torch.cat([source[:, :1], source[:, start : start + 10]], dim=1)
+            out = encoder.read(segment, memory=memory)
+            torch.testing.assert_close(
+                features[:, start : start + 10], out["encoder_out"][0].transpose(0, 1)[:, 1:]
+            )
+            memory = out["memory"][0].transpose(0, 1)
+        torch.testing.assert_close(features[:, 0], out["encoder_out"][0][0])
+        torch.testing.assert_close(model.extract_memory(source), memory)
+
+    def test_the_head_hears_of_the_first_segment_and_gradient_goes_back(self):
+        model = build(segments=3, max_positions=31)
+        assert reach(model, 31)[0].all()
+
+    def test_position_table_is_that_of_a_segment(self):
+        model = build(segments=4, max_positions=509)
+        assert len(model.encoder.sentence_encoder.embed_positions.weight) == 128 + 2
+        assert model.max_positions() == 509
+
+    @pytest.mark.parametrize("length", [1, 5, 11, 12, 31])
+    def test_a_short_document_is_not_disturbed_by_a_long_one(self, length):
+        model = build(segments=3, max_positions=31)
+        together = tokens(31, length)
+        alone = together[1:, :length]
+        features = model(together, features_only=True)[0][1:, :length]
+        torch.testing.assert_close(
+            features, model(alone, features_only=True)[0], rtol=0, atol=1e-12
+        )
+        torch.testing.assert_close(
+            model.extract_memory(together)[1:], model.extract_memory(alone), rtol=0, atol=1e-12
+        )
+
+    def test_all_hidden_states(self):
+        model = build(segments=3, max_positions=31)
+        features, extra = model(tokens(25), features_only=True, return_all_hiddens=True)
+        assert [tuple(state.shape) for state in extra["inner_states"]] == [(25, 1, 16)] * 3
+        torch.testing.assert_close(extra["inner_states"][-1].transpose(0, 1), features)
+
+
+class TestLoading:
+    def test_robertas_weights_and_positions(self):
+        theirs = build_roberta(max_positions=10)
+        ours = build(memory_tokens=3, max_positions=25)
+        ours.load_state_dict(theirs.state_dict())
+        old = theirs.encoder.sentence_encoder.embed_positions.weight
+        new = ours.encoder.sentence_encoder.embed_positions.weight
+        assert torch.equal(new[:2], old[:2])
+        for place in range(25):
+            assert torch.equal(new[2 + place], old[2 + place % 10])
+        for name, weight in theirs.state_dict().items():
+            if "embed_positions" not in name:
+                assert torch.equal(ours.state_dict()[name], weight), name
+
+    def test_names_of_old_checkpoints(self):
+        state = build_roberta().state_dict()
+        old = {
+            name.replace("encoder.", "decoder.", 1).replace(
+                "layernorm_embedding", "emb_layer_norm"
+            ): weight
+            for name, weight in state.items()
+        }
+        ours = build()
+        ours.load_state_dict(old)
+        assert torch.equal(
+            ours.encoder.sentence_encoder.layernorm_embedding.weight,
+            state["encoder.sentence_encoder.layernorm_embedding.weight"],
+        )
+
+    def test_separate_projections_begin_as_copies(self):
+        ours, theirs = build(separate_memory_projections=True), build()
+        ours.load_state_dict(theirs.state_dict())
+        source = tokens(11, 7)
+        torch.testing.assert_close(ours(source)[0], theirs(source)[0], rtol=0, atol=1e-12)
+
+    def test_another_number_of_memory_tokens(self):
+        large, small = build(memory_tokens=5), build(memory_tokens=2, seed=2)
+        small.load_state_dict(large.state_dict())
+        weights = (m.encoder.sentence_encoder.memory.weight for m in (small, large))
+        assert torch.equal(next(weights), next(weights)[:2])
+
+    def test_token_heads_come_and_go(self, caplog):
+        with_head = build()
+        with_head.register_token_head("tags", 5)
+        with_head.double()
+        without = build(seed=2)
+        without.load_state_dict(with_head.state_dict())
+        assert "token_heads.tags.out_proj.weight of the checkpoint is left out" in caplog.text
+        with_head.load_state_dict(without.state_dict())
+        assert "token_heads.tags.out_proj.weight is newly initialised" in caplog.text
+
+    def test_refused(self):
+        with pytest.raises(MemtxError, match=r"has 40 positions and the model 20: give --max-pos"):
+            build(max_positions=20).load_state_dict(build_roberta().state_dict())
+        with pytest.raises(MemtxError, match=r"of another model: .* have another shape"):
+            build(encoder_embed_dim=32).load_state_dict(build_roberta().state_dict())
+        other = build(dictionary=words(33))
+        with pytest.raises(MemtxError, match=r"have another shape \(such as .*\).*dictionaries"):
+            build().load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"chunk_size": 0}, "--chunk-size 0 is too small: use 1 or more"),
+        ({"window_size": -2}, "--window-size -2 is too small: use 1 or more"),
+        ({"window_size": 7}, "--window-size 7 is odd"),
+        ({"lsh_buckets": 5}, "--lsh-buckets 5 is odd"),
+        ({"lsh_rounds": 0}, "--lsh-rounds 0 is too small"),
+        ({"memory_tokens": -1}, "--memory-tokens -1 is too small: use 0 or more"),
+        ({"sparse_attention": "strided"}, "strided is unknown: use one of chunked, window, lsh"),
+        ({"encoder_attention_heads": 3}, "cannot be divided among --encoder-attention-heads 3"),
+        ({"compress_layers": 1, "decompress_layers": 2}, "do not fit --encoder-layers 2"),
+        ({"compress_layers": 1, "memory_layers": 1}, "at least one layer that compresses"),
+        ({**COMPRESSED, "memory_tokens": 0}, "compression .* needs memory"),
+        ({"segments": 2, "memory_tokens": 0}, "--segments 2 needs memory"),
+        ({"segments": 0}, "--segments 0 is too small"),
+        ({"separate_memory_projections": True, "memory_tokens": 0}, "needs memory"),
+        ({"max_positions": 1, "segments": 2}, "--max-positions 1 is too short for --segments 2"),
+    ],
+)
+def test_flags_that_make_no_sense(flags, says):
+    with pytest.raises(MemtxError, match=says):
+        build(**flags)
+
+
+@pytest.mark.parametrize("flags", [{}, {"segments": 2}, {"memory_tokens": 0, "segments": 1}])
+def test_documents_that_are_too_long(flags):
+    with pytest.raises(MemtxError, match=r"41 tokens is longer than --max-positions 40: shorten"):
+        build(**flags)(tokens(41))
+
+
+def test_weights_never_reach_the_sparse_scheme_by_fairseqs_own_attention(monkeypatch):
+    """Fairseq's sparse attention was silently dense; ours is really called, in every layer."""
+    model, calls = build(encoder_layers=3), []
+    for layer in model.encoder.sentence_encoder.layers:
+        forward = layer.self_attn.neighbours.forward
+        monkeypatch.setattr(
+            layer.self_attn.neighbours,
+            "forward",
+            lambda *args, _forward=forward, **kwargs: calls.append(1) or _forward(*args, **kwargs),
+        )
+    model(tokens(9))
+    assert len(calls) == 3
