@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from fairseq.models import ARCH_CONFIG_REGISTRY, register_model_architecture
+from fairseq.models.roberta.model import base_architecture as roberta_architecture
 from fairseq.models.transformer import base_architecture as transformer_architecture
 from omegaconf import DictConfig, OmegaConf
 
@@ -75,4 +76,5 @@ def _known_names(model: type) -> set[str]:
     model.add_args(parser)
     filled_in = argparse.Namespace()
     transformer_architecture(filled_in)
+    roberta_architecture(filled_in)
     return {action.dest for action in parser._actions} | set(vars(filled_in)) | {"_name", "arch"}

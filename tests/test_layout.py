@@ -36,7 +36,14 @@ def test_arrows_point_one_way():
         for level, module in imports(path):
             assert level <= 1, f"{path} reaches out of memory/"
             outside = module.split(".")[0]
-            assert level or outside in {"torch", "__future__", "collections", "types", "typing"}
+            assert level or outside in {
+                "torch",
+                "__future__",
+                "abc",
+                "collections",
+                "types",
+                "typing",
+            }
     for path in (PACKAGE / "modules").glob("*.py"):
         assert not any(module.startswith("models") for level, module in imports(path) if level)
     for path in (PACKAGE / "models").glob("*.py"):

@@ -37,6 +37,7 @@ LANGUAGE_MODELS = [
     "rmt_transformer_xl_wiki103",
     "rmt_transformer_xl_enwik8",
 ]
+GMAT = ["gmat_roberta", "gmat_roberta_base", "gmat_roberta_large", "gmat_roberta_tiny"]
 WMT = [name for name in ARCHITECTURES if name.endswith("_wmt")]
 
 
@@ -48,7 +49,8 @@ def command_line(arch: str, *flags: str) -> Namespace:
 def test_names_are_registered_and_have_their_file():
     assert sorted(ARCH_MODEL_INV_REGISTRY["mem_transformer"]) == sorted(ARCHITECTURES)
     files = sorted(path.stem for path in presets.FOLDER.glob("*.yaml"))
-    assert files == sorted([*ARCHITECTURES, *LANGUAGE_MODELS])
+    assert files == sorted([*ARCHITECTURES, *LANGUAGE_MODELS, *GMAT])
+    assert sorted(ARCH_MODEL_INV_REGISTRY["gmat_roberta"]) == sorted(GMAT)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -66,6 +68,21 @@ def test_hydra_builds_what_the_command_line_builds(arch):
     assert [p.requires_grad for p in by_flags.parameters()] == [
         p.requires_grad for p in by_yaml.parameters()
     ]
+
+
+@pytest.mark.parametrize("arch", ["gmat_roberta_tiny", "gmat_roberta_base"])
+def test_gmat_by_hydra_and_by_the_command_line(arch):
+    task = toy_task()
+    task.max_positions = lambda: 100
+    by_flags = build_model(command_line(arch, "--task", "masked_lm"), task)
+    filled_in = {**vars(by_flags.args), "_name": arch}
+    known = {name: filled_in[name] for name in presets.read(arch)}
+    assert known == presets.read(arch)
+    by_yaml = build_model(OmegaConf.load(presets.FOLDER / f"{arch}.yaml"), task)
+    for name in (*known, "dropout", "activation_fn", "layernorm_embedding"):
+        assert getattr(by_flags.args, name) == getattr(by_yaml.args, name), name
+    assert by_flags.max_positions() == 1024, "as long as what masked_lm reads"
+    assert by_yaml.max_positions() == 100
 
 
 @pytest.mark.parametrize("arch", LANGUAGE_MODELS)
