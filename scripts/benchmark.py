@@ -8,6 +8,8 @@ Launch: ``OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive python scripts/benchmark.py 
 ``language_model``
     `rmt_lm` against `transformer_lm`: training and writing; and, with ``--published PATH``,
     against the code that was published with the paper.
+``long_documents``
+    `gmat_roberta` against `roberta`, Longformer and BigBird: time and memory of a training step.
 
 Times are noisy, so the models take turns in one process, and medians and ratios are what to quote.
 """
@@ -22,10 +24,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import benchmark_language_model
+import benchmark_long_documents
 import benchmark_translation
 from benchmark_turns import SEED, machine
 
-BENCHMARKS = {"translation": benchmark_translation, "language_model": benchmark_language_model}
+BENCHMARKS = {
+    "translation": benchmark_translation,
+    "language_model": benchmark_language_model,
+    "long_documents": benchmark_long_documents,
+}
 
 
 def main() -> None:

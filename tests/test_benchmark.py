@@ -118,3 +118,42 @@ def test_wrong_published_path_is_told_in_one_line(tmp_path):
         f"fairseq-memtx: error: there is no {tmp_path}/pytorch/mem_transformer.py: give "
         "--published a checkout of https://github.com/booydar/LM-RMT"
     )
+
+
+def test_long_document_benchmark_reports_time_and_memory(tmp_path):
+    output = succeed(
+        "python", SCRIPT, "long_documents", "--tiny", "--rounds", 1,
+        "--json", tmp_path / "speed.json", "--picture", tmp_path / "speed.png",
+    )  # fmt: skip
+    result = json.loads((tmp_path / "speed.json").read_text())
+    assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
+    lengths = [str(length) for length in result["sizes"]["lengths"]]
+    models = ["gmat_roberta", "roberta", "longformer", "bigbird"]
+    assert list(result["steps"]) == ["0.0", "0.1"]
+    for dropout, rows in result["steps"].items():
+        told = output.split(f"training step, dropout {dropout}\n")[1].splitlines()
+        assert list(rows) == lengths
+        for length, row in rows.items():
+            assert list(row) == models
+            ours = row["gmat_roberta"]
+            for name in models:
+                assert row[name]["milliseconds"] > 0
+                assert row[name]["mebibytes"] > 0
+                line = next(line for line in told if f"{length} tokens  {name} " in line)
+                assert f"{row[name]['milliseconds']:.0f} ms" in line
+            for name in models[1:]:
+                ratio = row[name]["milliseconds"] / ours["milliseconds"]
+                assert row[name]["speed_of_ours"]["ratio"] == pytest.approx(ratio)
+        [step] = result["growth"][dropout]
+        steps = [rows[length]["gmat_roberta"]["milliseconds"] for length in lengths]
+        assert step["milliseconds"] == pytest.approx(steps[1] / steps[0])
+    assert result["longest"]["tokens"] == result["sizes"]["longest"]
+
+
+def test_a_dense_model_that_cannot_fit_is_left_out(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import benchmark_long_documents
+
+    sizes = benchmark_long_documents.Sizes()
+    assert benchmark_long_documents.fits(sizes, 1 << 20, dropout=0.0, device="cpu")
+    assert not benchmark_long_documents.fits(sizes, 1 << 20, dropout=0.1, device="cpu")

@@ -1,5 +1,17 @@
 """Tasks. The Memory Transformer needs none: it trains on fairseq's own ``translation``."""
 
-from . import algorithmic_sequences, rmt_language_modeling
+from . import (
+    algorithmic_sequences,
+    extractive_qa,
+    global_reasoning,
+    rmt_language_modeling,
+    sequence_tagging,
+)
 
-__all__ = ["algorithmic_sequences", "rmt_language_modeling"]
+__all__ = [
+    "algorithmic_sequences",
+    "extractive_qa",
+    "global_reasoning",
+    "rmt_language_modeling",
+    "sequence_tagging",
+]

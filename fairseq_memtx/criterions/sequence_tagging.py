@@ -1,0 +1,59 @@
+"""Cross entropy of one label a token."""
+
+from __future__ import annotations
+
+import math
+
+from fairseq import metrics
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import FairseqDataclass
+from torch import Tensor
+from torch.nn import functional
+
+
+@register_criterion("sequence_tagging", dataclass=FairseqDataclass)
+class SequenceTaggingCriterion(FairseqCriterion):
+    """For models with a head for tokens, on the task ``sequence_tagging`` and those made of it.
+
+    Targets are symbols of the label dictionary, ``B x L``. Those that are padding have no label:
+    neither the loss nor the accuracy knows of them.
+    """
+
+    def __init__(self, task) -> None:
+        super().__init__(task)
+        self.token_head_name = task.token_head_name
+        self.first_label = task.target_dictionary.nspecial
+
+    def forward(self, model, sample, reduce: bool = True) -> tuple[Tensor, int, dict]:
+        """Loss summed over the labels in nats, number of labels, and what is logged."""
+        scores, _ = model(
+            **sample["net_input"], features_only=True, token_head_name=self.token_head_name
+        )
+        labelled = sample["target"].ne(self.padding_idx)
+        scores = scores[labelled].float()
+        labels = sample["target"][labelled] - self.first_label
+        loss = functional.cross_entropy(scores, labels, reduction="sum")
+        log = {
+            "loss": loss.detach(),
+            "right": scores.argmax(dim=-1).eq(labels).sum(),
+            "ntokens": sample["ntokens"],
+            "nsentences": sample["nsentences"],
+            "sample_size": len(labels),
+        }
+        return loss, len(labels), log
+
+    @staticmethod
+    def reduce_metrics(logging_outputs) -> None:
+        """Log ``loss`` (of a label, base 2) and ``accuracy`` (of labels, 0 to 1)."""
+        loss, right, labels = (
+            sum(log.get(name, 0) for log in logging_outputs)
+            for name in ("loss", "right", "sample_size")
+        )
+        if labels:
+            metrics.log_scalar("loss", loss / labels / math.log(2), labels, round=3)
+            metrics.log_scalar("accuracy", right / labels, labels, round=4)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        """Yes: everything is a sum over labels."""
+        return True

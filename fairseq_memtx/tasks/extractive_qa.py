@@ -1,0 +1,269 @@
+"""Extractive question answering: point at the part of a long document that answers a question.
+
+Data flow: `read_questions` reads SQuAD's or HotpotQA's JSON, `cut` makes rows of it, windows where
+a document is too long for one. Training learns from window by window, with the criterion
+``extractive_qa``. In validation a batch is made of whole questions: the best span of all windows is
+the answer, which is scored there and then, so that sums over batches and workers are right.
+"""
+
+# Annotations are not postponed in this file: fairseq makes flags out of them.
+import logging
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import torch
+from fairseq import metrics
+from fairseq.data import Dictionary, encoders
+from fairseq.dataclass import FairseqDataclass
+from fairseq.tasks import FairseqTask, register_task
+from omegaconf import II, MISSING, OmegaConf, open_dict
+from torch import Tensor
+
+from ..criterions.extractive_qa import ExtractiveQaCriterion
+from ..data.answer_metrics import METRICS
+from ..data.answer_spans import Answer, AnswersFile, best_answers
+from ..data.question_answering import read_questions
+from ..data.question_dataset import QuestionDataset
+from ..data.question_windows import FRAME, TextEncoder, WindowedQuestion, cut
+from ..errors import MemtxError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ExtractiveQaConfig(FairseqDataclass):
+    """Where the questions are, how they are cut, and which answers are possible."""
+
+    data: str = field(
+        default=MISSING,
+        metadata={
+            "help": "folder with dict.txt, train.json, valid.json and, if wanted, test.json in the "
+            "format of SQuAD 1.1 or 2.0 or of HotpotQA"
+        },
+    )
+    max_positions: int = field(
+        default=512,
+        metadata={"help": "positions of a model: longest row of question and context"},
+    )
+    stride: int = field(
+        default=0,
+        metadata={
+            "help": "tokens by which a window moves on where a context does not fit into one "
+            "(default: half a window)"
+        },
+    )
+    max_question_length: int = field(
+        default=64, metadata={"help": "tokens after which a question is cut off"}
+    )
+    max_answer_length: int = field(default=30, metadata={"help": "tokens of an answer, at most"})
+    n_best: int = field(default=20, metadata={"help": "answers to a question in --n-best-file"})
+    n_best_file: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "write the best answers of validation to this JSON file; with several workers "
+            "the others put their number after its name"
+        },
+    )
+    # Not called bpe: fairseq would put the name of --bpe there in place of all its settings.
+    bpe_settings: Any = field(default=II("bpe"))
+
+
+@register_task("extractive_qa", dataclass=ExtractiveQaConfig)
+class ExtractiveQaTask(FairseqTask):
+    """Train a reader and count its right answers.
+
+    Args:
+        cfg: the task's flags.
+        dictionary: of pieces.
+        bpe: fairseq's, that makes pieces of words; None for whole words.
+
+    Raises:
+        MemtxError: if the lengths do not fit each other.
+    """
+
+    token_head_name = "span"
+
+    def __init__(self, cfg: ExtractiveQaConfig, dictionary: Dictionary, bpe: Any) -> None:
+        super().__init__(cfg)
+        check(cfg)
+        self.dictionary = dictionary
+        self.encode = TextEncoder(dictionary, bpe)
+        self.answers_file = (
+            AnswersFile(path_of_worker(cfg.n_best_file)) if cfg.n_best_file else None
+        )
+
+    @classmethod
+    def setup_task(cls, cfg: ExtractiveQaConfig, **kwargs: Any) -> "ExtractiveQaTask":
+        """Read the dictionary and the rules of ``--bpe``.
+
+        Raises:
+            MemtxError: if one of them cannot be read.
+        """
+        file = Path(cfg.data) / "dict.txt"
+        if not file.exists():
+            raise MemtxError(
+                f"there is no dictionary {file}: put the one of the model to be fine-tuned there, "
+                "or one of fairseq-preprocess --only-source, beside train.json and valid.json"
+            )
+        dictionary = Dictionary.load(str(file))
+        # As fairseq's masked_lm has it, so that a model trained there fits.
+        dictionary.add_symbol("<mask>")
+        try:
+            bpe = encoders.build_bpe(cfg.bpe_settings)
+        except (OSError, ImportError) as cause:
+            raise MemtxError(f"--bpe cannot be used: {cause}") from cause
+        return cls(cfg, dictionary, bpe)
+
+    def build_model(self, cfg, from_checkpoint: bool = False):
+        """Build a model for rows of this length, which tells where an answer begins and ends.
+
+        Raises:
+            MemtxError: if the model has no heads for tokens.
+        """
+        with open_dict(cfg) if OmegaConf.is_config(cfg) else nullcontext():
+            cfg.max_positions = self.max_positions()
+        model = super().build_model(cfg, from_checkpoint)
+        if not hasattr(model, "register_token_head"):
+            raise MemtxError(
+                "--task extractive_qa needs a model with heads for tokens, such as --arch "
+                "gmat_roberta"
+            )
+        model.register_token_head(self.token_head_name, 2)
+        return model
+
+    def build_criterion(self, cfg, from_checkpoint: bool = False):
+        """Build the criterion.
+
+        Raises:
+            MemtxError: if it is not for spans.
+        """
+        criterion = super().build_criterion(cfg, from_checkpoint)
+        if not isinstance(criterion, ExtractiveQaCriterion):
+            raise MemtxError("--task extractive_qa needs --criterion extractive_qa")
+        return criterion
+
+    def load_dataset(self, split: str, **kwargs: Any) -> None:
+        """Read and cut the questions of a split.
+
+        Raises:
+            MemtxError: if there is something wrong with its file, or nothing to learn from, or
+                ``--n-best-file`` cannot be written.
+        """
+        training = split.startswith("train")
+        if self.answers_file is not None and not training:
+            self.answers_file.check()  # before hours of training
+        file = Path(self.cfg.data) / f"{split}.json"
+        questions = read_questions(file)
+        found = [q for q in questions if q.span is not None or q.may_be_unanswerable]
+        if training and not found:
+            raise MemtxError(
+                f"no question of {file} has its answer in the context: give some that have"
+            )
+        kept = found if training else questions
+        lengths = self.cfg.max_positions, self.cfg.max_question_length, self.cfg.stride
+        windowed = list(cut(kept, self.encode, *lengths))
+        dataset = QuestionDataset(windowed, self.dictionary, whole=not training)
+        logger.info(
+            f"{split}: {len(questions)} questions, {len(questions) - len(found)} of them without "
+            f"the answer in the context{' and left out' if training else ''}; "
+            f"{dataset.rows.sum()} windows; {self._unknown(windowed):.2%} unknown tokens"
+        )
+        self.datasets[split] = dataset
+
+    def _unknown(self, questions: List[WindowedQuestion]) -> float:
+        """Share of the questions' and contexts' tokens that the dictionary does not have."""
+        texts = [pieces for q in questions for pieces in (q.asked, q.context.pieces)]
+        unknown = sum(int((pieces == self.dictionary.unk()).sum()) for pieces in texts)
+        return unknown / max(sum(map(len, texts)), 1)
+
+    def begin_valid_epoch(self, epoch, model) -> None:
+        """Begin the n-best file anew."""
+        if self.answers_file is not None:
+            self.answers_file.begin()
+
+    def valid_step(self, sample, model, criterion):
+        """Loss and, for a batch of whole questions, how right the answers are."""
+        model.eval()
+        with torch.no_grad():
+            log_probabilities = criterion.log_probabilities(model, sample)
+            loss, sample_size, log = criterion.loss(log_probabilities, sample)
+        # The batch that fairseq gives an idle worker is one of training, without whole questions,
+        # but its log has to have the same entries as that of the others.
+        log.update(dict.fromkeys(("questions", "exact_match", "f1"), 0.0))
+        if "questions" in sample:
+            log.update(self._answer(sample["questions"], log_probabilities.cpu()))
+        return loss, sample_size, log
+
+    def _answer(
+        self, questions: List[WindowedQuestion], log_probabilities: Tensor
+    ) -> Dict[str, float]:
+        """Sums of the scores of a batch's best answers; probabilities are ``2 x B x L``."""
+        answers: Dict[str, List[Answer]] = {}
+        exact_match = f1 = 0.0
+        rows = log_probabilities.split([len(q.windows) for q in questions], dim=1)
+        for asked, of_question in zip(questions, rows):
+            best = best_answers(asked, of_question, self.cfg.max_answer_length, self.cfg.n_best)
+            answers[asked.question.name] = best
+            said = best[0].text if best else ""
+            score = METRICS[asked.question.metric](said, asked.question.answers)
+            exact_match += score.exact_match
+            f1 += score.f1
+        if self.answers_file is not None:
+            self.answers_file.add(answers)
+        return {"questions": len(questions), "exact_match": exact_match, "f1": f1}
+
+    def reduce_metrics(self, logging_outputs, criterion) -> None:
+        """Add ``exact_match`` and ``f1``, both 0 to 100."""
+        super().reduce_metrics(logging_outputs, criterion)
+        questions = sum(log.get("questions", 0) for log in logging_outputs)
+        if questions:
+            for name in ("exact_match", "f1"):
+                total = sum(log.get(name, 0) for log in logging_outputs)
+                metrics.log_scalar(name, 100 * total / questions, questions, round=2)
+
+    def max_positions(self) -> int:
+        """Longest row."""
+        return self.cfg.max_positions
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        """Of questions and contexts."""
+        return self.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        """The same."""
+        return self.dictionary
+
+
+def check(cfg: ExtractiveQaConfig) -> None:
+    """Refuse lengths that do not fit each other.
+
+    Raises:
+        MemtxError: with what to do.
+    """
+    for name in ("max_question_length", "max_answer_length", "n_best"):
+        if getattr(cfg, name) < 1:
+            raise MemtxError(
+                f"--{name.replace('_', '-')} {getattr(cfg, name)} is too small: use 1 or more"
+            )
+    window = cfg.max_positions - cfg.max_question_length - FRAME
+    if window < 1:
+        raise MemtxError(
+            f"--max-positions {cfg.max_positions} leaves a context no room beside a question of "
+            f"--max-question-length {cfg.max_question_length}: raise the former or lower the latter"
+        )
+    if not 0 <= cfg.stride <= window:
+        raise MemtxError(
+            f"--stride {cfg.stride} would leave out text between windows of {window} tokens, what "
+            f"the longest question leaves of --max-positions: use 1 to {window}"
+        )
+
+
+def path_of_worker(name: str) -> Path:
+    """The file of this worker: its own, for those after the first."""
+    spread = torch.distributed.is_available() and torch.distributed.is_initialized()
+    rank = torch.distributed.get_rank() if spread else 0
+    return Path(f"{name}.{rank}" if rank else name)

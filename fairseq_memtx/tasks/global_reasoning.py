@@ -1,0 +1,168 @@
+"""Majority tagging and signed sums, without files, beside the best score without memory.
+
+Data flow: `GlobalReasoningDataset` draws sequences; here they become rows of a tagging task. Where
+the model's attention is cut into chunks, validation logs ``best_without_memory``: the accuracy that
+no model can beat in the long run whose tokens see their own chunk alone.
+"""
+
+# Annotations are not postponed in this file: fairseq makes flags out of them.
+from dataclasses import dataclass, field
+from typing import Any, List, Optional, Tuple
+
+import numpy as np
+from fairseq import metrics
+from fairseq.data import Dictionary
+from fairseq.dataclass import FairseqDataclass
+from fairseq.tasks import register_task
+from omegaconf import II
+from torch import Tensor
+
+from ..data.global_reasoning import (
+    GlobalReasoning,
+    GlobalReasoningDataset,
+    MajorityTagging,
+    SignedSum,
+)
+from ..errors import MemtxError
+from .sequence_tagging import TaggingDataset, TaggingTask
+
+
+@dataclass
+class GlobalReasoningConfig(FairseqDataclass):
+    """Sizes that both tasks have."""
+
+    sequence_length: int = field(
+        default=1024, metadata={"help": "L: tokens of a sequence, <s> and </s> not counted"}
+    )
+    train_size: int = field(default=10000, metadata={"help": "examples of an epoch"})
+    valid_size: int = field(default=500, metadata={"help": "examples for validation"})
+    test_size: int = field(default=500, metadata={"help": "examples for testing"})
+    max_positions: Optional[int] = field(
+        default=None, metadata={"help": "positions that a model has (default: a whole row, L + 2)"}
+    )
+    seed: int = II("common.seed")
+
+
+class GlobalReasoningTask(TaggingTask):
+    """What both tasks have in common."""
+
+    def __init__(self, cfg: GlobalReasoningConfig, reasoning: GlobalReasoning) -> None:
+        super().__init__(cfg, _dictionary(reasoning.symbols), _dictionary(reasoning.labels))
+        self.reasoning = reasoning
+        self.best_without_memory: Optional[float] = None
+        row = reasoning.length + 2
+        if self.max_positions() < row:
+            raise MemtxError(
+                f"--max-positions {cfg.max_positions} is too small: a row has {row} positions, "
+                "leave the flag out or lower --sequence-length"
+            )
+
+    def build_model(self, cfg, from_checkpoint: bool = False):
+        """Build a model; one with chunks tells what could be reached without memory."""
+        model = super().build_model(cfg, from_checkpoint)
+        if model.args.sparse_attention == "chunked":
+            chunk = model.args.chunk_size
+            self.best_without_memory = self.reasoning.best_without_memory(chunk)
+        return model
+
+    def load_dataset(self, split: str, epoch: int = 1, **kwargs: Any) -> None:
+        """Make a set; training draws new examples in every epoch."""
+        sizes = {"train": self.cfg.train_size, "valid": self.cfg.valid_size}
+        size = next((n for name, n in sizes.items() if split.startswith(name)), self.cfg.test_size)
+        examples = GlobalReasoningDataset(self.reasoning, size, self.cfg.seed, split)
+        examples.set_epoch(epoch)
+        self.datasets[split] = DrawnDataset(examples, self.dictionary, self.label_dictionary)
+
+    def has_sharded_data(self, split: str) -> bool:
+        """Tells fairseq to load the training set anew for every epoch."""
+        return True
+
+    def max_positions(self) -> int:
+        """A whole row, if nothing else is asked for."""
+        return self.cfg.max_positions or self.reasoning.length + 2
+
+    def valid_step(self, sample, model, criterion):
+        """Besides, note the best score without memory, weighted so that logs can be summed."""
+        loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
+        if self.best_without_memory is not None:
+            logging_output["best_without_memory"] = self.best_without_memory * sample_size
+        return loss, sample_size, logging_output
+
+    def reduce_metrics(self, logging_outputs, criterion) -> None:
+        """Add ``best_without_memory`` (an accuracy, 0 to 1) to the log of validation."""
+        super().reduce_metrics(logging_outputs, criterion)
+        if any("best_without_memory" in log for log in logging_outputs):
+            best, labels = (
+                sum(log.get(name, 0) for log in logging_outputs)
+                for name in ("best_without_memory", "sample_size")
+            )
+            metrics.log_scalar("best_without_memory", best / labels, labels, round=4)
+
+
+def _dictionary(symbols: List[str]) -> Dictionary:
+    dictionary = Dictionary()
+    for symbol in symbols:
+        dictionary.add_symbol(symbol)
+    return dictionary
+
+
+class DrawnDataset(TaggingDataset):
+    """Drawn sequences in fairseq's symbols, which come after its own.
+
+    Args:
+        examples: of tokens and labels that count from 0.
+        dictionary: of tokens.
+        label_dictionary: of labels.
+    """
+
+    def __init__(
+        self,
+        examples: GlobalReasoningDataset,
+        dictionary: Dictionary,
+        label_dictionary: Dictionary,
+    ) -> None:
+        tokens = np.full(len(examples), examples.reasoning.length)
+        super().__init__(tokens, dictionary, label_dictionary)
+        self.examples = examples
+
+    def example(self, index: int) -> Tuple[Tensor, Tensor]:
+        """A sequence and its labels."""
+        tokens, labels = self.examples[index]
+        return tokens + self.dictionary.nspecial, labels + self.label_dictionary.nspecial
+
+
+@dataclass
+class MajorityTaggingConfig(GlobalReasoningConfig):
+    """How many majorities there are in a sequence."""
+
+    domains: int = field(default=4, metadata={"help": "p: pairs of symbols that compete"})
+
+
+@register_task("majority-tagging", dataclass=MajorityTaggingConfig)
+class MajorityTaggingTask(GlobalReasoningTask):
+    """Tag every token with the more frequent symbol of its domain."""
+
+    @classmethod
+    def setup_task(cls, cfg: MajorityTaggingConfig, **kwargs: Any) -> "MajorityTaggingTask":
+        """Make the task of these sizes."""
+        return cls(cfg, MajorityTagging(cfg.sequence_length, cfg.domains))
+
+
+@dataclass
+class SignedSumConfig(GlobalReasoningConfig):
+    """What is summed, and how much of the sum is asked for."""
+
+    modulus: int = field(default=10, metadata={"help": "k: the label is the total modulo this"})
+    largest_digit: int = field(
+        default=9, metadata={"help": "tokens are signed digits of 1 to this"}
+    )
+
+
+@register_task("signed-sum", dataclass=SignedSumConfig)
+class SignedSumTask(GlobalReasoningTask):
+    """Tag every token with the total of all tokens, modulo k."""
+
+    @classmethod
+    def setup_task(cls, cfg: SignedSumConfig, **kwargs: Any) -> "SignedSumTask":
+        """Make the task of these sizes."""
+        return cls(cfg, SignedSum(cfg.sequence_length, cfg.modulus, cfg.largest_digit))

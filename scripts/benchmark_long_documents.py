@@ -1,0 +1,403 @@
+"""`gmat_roberta` on long documents, beside dense RoBERTa, Longformer and BigBird.
+
+Encoders of 2 layers, d 256, feed-forward 1,024, 4 heads, without a head: chunks of 512 tokens and
+64 memory tokens; fairseq's RoBERTa, dense; and from Hugging Face's ``transformers`` Longformer
+(window 512, 64 global tokens) and BigBird (blocks of 64, 3 random ones). One document a batch.
+
+Measured at every length, with dropout 0 and 0.1 (of layers and of attention weights): the time of a
+training step (forward, backward, Adam), all models in turns, and its peak of memory, each in a
+process of its own, less what the process held before the step. Dense attention with dropout keeps
+its scores; where they would not fit into the machine it is left out.
+
+Besides, one forward pass of ours over a document of 65,536 tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import statistics
+import sys
+import time
+from argparse import Namespace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Callable
+
+import torch
+from benchmark_turns import SEED, compare, dictionary
+from fairseq.models import ARCH_MODEL_REGISTRY
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fairseq_memtx.errors import MemtxError
+
+OURS, DENSE, LONGFORMER, BIGBIRD = "gmat_roberta", "roberta", "longformer", "bigbird"
+MODELS = (OURS, DENSE, LONGFORMER, BIGBIRD)
+# At a length, how many times faster than whom we want to be; the dense model from 2,048 on.
+TARGETS = {LONGFORMER: (4096, 3.0), BIGBIRD: (4096, 1.5), DENSE: (2048, 1.0)}
+GROWTH_FROM, GROWTH_TARGET = 4096, 2.2
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured, the same for all models."""
+
+    lengths: tuple[int, ...] = (1024, 2048, 4096, 8192, 16384)
+    dropouts: tuple[float, ...] = (0.0, 0.1)
+    longest: int = 65536
+    vocabulary: int = 1000
+    layers: int = 2
+    channels: int = 256
+    ffn_channels: int = 1024
+    heads: int = 4
+    chunk: int = 512
+    memory_tokens: int = 64
+    block: int = 64
+
+
+TINY = Sizes(
+    lengths=(32, 64), longest=128, vocabulary=30, channels=16, ffn_channels=32, heads=2, chunk=8,
+    memory_tokens=2, block=2,
+)  # fmt: skip
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of this benchmark alone."""
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--device", default="cpu", help="such as cuda (default: cpu)")
+    parser.add_argument(
+        "--bf16", action="store_true", help="compute in bfloat16 where torch's autocast does so"
+    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw time and memory here")
+    parser.add_argument("--tiny", action="store_true", help="sizes of a test, which say nothing")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds and MiB of a training step, by dropout, length and model."""
+    sizes = TINY if arguments.tiny else Sizes()
+    where = (arguments.device, arguments.bf16)
+    result: dict[str, Any] = {"sizes": asdict(sizes), "device": device_name(arguments.device)}
+    steps: dict[str, Any] = {}
+    cases = [(dropout, length) for dropout in sizes.dropouts for length in sizes.lengths]
+    for dropout, length in tqdm(cases, desc="lengths", unit="length"):
+        names = [
+            name
+            for name in arguments.models
+            if name != DENSE or fits(sizes, length, dropout, arguments.device)
+        ]
+        # A step of the longest takes half a minute; the short ones are noisier.
+        rounds = max(1, min(arguments.rounds, arguments.rounds * 4096 // length))
+        times = take_turns(names, sizes, length, dropout, where, rounds)
+        steps.setdefault(str(dropout), {})[str(length)] = {
+            name: {
+                "milliseconds": statistics.median(times[name]),
+                "mebibytes": in_own_process(peak_of_step, name, sizes, length, dropout, where),
+                **({} if name == OURS else {"speed_of_ours": compare(times[name], times[OURS])}),
+            }
+            for name in names
+        }
+    result["steps"] = steps
+    if OURS in arguments.models:
+        result["growth"] = {dropout: growth(rows) for dropout, rows in steps.items()}
+        result["longest"] = in_own_process(longest_document, sizes, where)
+    if arguments.picture:
+        draw(result, arguments.picture)
+    return result
+
+
+def build(name: str, sizes: Sizes, length: int, dropout: float) -> Callable[[Tensor], Tensor]:
+    """A model as a module from tokens, ``1 x L``, to features, ``1 x L x C``.
+
+    Raises:
+        MemtxError: if it needs ``transformers``, which is not installed.
+    """
+    torch.manual_seed(SEED)
+    if name in (OURS, DENSE):
+        args = Namespace(
+            encoder_layers=sizes.layers, encoder_embed_dim=sizes.channels,
+            encoder_ffn_embed_dim=sizes.ffn_channels, encoder_attention_heads=sizes.heads,
+            dropout=dropout, attention_dropout=dropout, max_positions=length,
+            memory_tokens=sizes.memory_tokens, chunk_size=sizes.chunk,
+        )  # fmt: skip
+        task = Namespace(source_dictionary=dictionary(sizes.vocabulary), cfg=Namespace(data=None))
+        return Features(ARCH_MODEL_REGISTRY[name].build_model(args, task))
+    # It comes with ve-fairseq, does not load beside this torch, and transformers would import it.
+    sys.modules.setdefault("torchaudio", None)
+    try:
+        import transformers
+    except ImportError as cause:
+        raise MemtxError(
+            f"{name} needs Hugging Face's package: pip install transformers, or leave it out with "
+            f"--models {OURS} {DENSE}"
+        ) from cause
+    transformers.logging.set_verbosity_error()
+    shape = {
+        "vocab_size": sizes.vocabulary,
+        "hidden_size": sizes.channels,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "intermediate_size": sizes.ffn_channels,
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
+        "max_position_embeddings": length + 2,
+        "pad_token_id": 1,
+    }
+    if name == LONGFORMER:
+        config = transformers.LongformerConfig(attention_window=sizes.chunk, **shape)
+        model = transformers.LongformerModel(config, add_pooling_layer=False)
+        return HuggingFace(model, global_tokens=sizes.memory_tokens)
+    config = transformers.BigBirdConfig(
+        attention_type="block_sparse", block_size=sizes.block, num_random_blocks=3, **shape
+    )
+    return HuggingFace(transformers.BigBirdModel(config, add_pooling_layer=False))
+
+
+class Features(nn.Module):
+    """A model of fairseq without its head."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model.encoder.sentence_encoder
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``1 x L -> L x 1 x C``."""
+        return self.model(tokens)["encoder_out"][0]
+
+
+class HuggingFace(nn.Module):
+    """A model of ``transformers``, the first tokens of which may be global."""
+
+    def __init__(self, model: nn.Module, global_tokens: int = 0) -> None:
+        super().__init__()
+        self.model, self.global_tokens = model, global_tokens
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``1 x L -> 1 x L x C``."""
+        options = {}
+        if self.global_tokens:
+            mask = torch.zeros_like(tokens)
+            mask[:, : self.global_tokens] = 1
+            options["global_attention_mask"] = mask
+        return self.model(tokens, attention_mask=torch.ones_like(tokens), **options)[0]
+
+
+class Trainee:
+    """A model and its optimiser.
+
+    Args:
+        name: one of `MODELS`.
+        sizes: of the model.
+        length: ``L``.
+        dropout: of layers and attention weights.
+        where: the device, and whether to compute in bfloat16.
+    """
+
+    def __init__(
+        self, name: str, sizes: Sizes, length: int, dropout: float, where: tuple[str, bool]
+    ) -> None:
+        self.device, self.bf16 = where
+        self.model = build(name, sizes, length, dropout).to(self.device).train()
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
+        self.tokens = document(sizes, length).to(self.device)
+
+    def step(self) -> float:
+        """One training step; how many seconds it took."""
+        self._wait()
+        start = time.perf_counter()
+        self.optimizer.zero_grad()
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+            features = self.model(self.tokens)
+        features.float().square().mean().backward()
+        self.optimizer.step()
+        self._wait()
+        return time.perf_counter() - start
+
+    def _wait(self) -> None:
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+
+
+def document(sizes: Sizes, length: int) -> Tensor:
+    """Random tokens, ``1 x L``."""
+    numbers = torch.Generator().manual_seed(SEED)
+    return torch.randint(4, sizes.vocabulary, (1, length), generator=numbers)
+
+
+def take_turns(
+    names: list[str],
+    sizes: Sizes,
+    length: int,
+    dropout: float,
+    where: tuple[str, bool],
+    rounds: int,
+) -> dict[str, list[float]]:
+    """Milliseconds of a step of each model, once a round, after a round that warms up."""
+    models = {name: Trainee(name, sizes, length, dropout, where) for name in names}
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for round_ in tqdm(range(rounds + 1), desc=f"{length} tokens", unit="round", leave=False):
+        for name in names if round_ % 2 else names[::-1]:
+            milliseconds = 1000 * models[name].step()
+            if round_:
+                times[name].append(milliseconds)
+    return times
+
+
+def fits(sizes: Sizes, length: int, dropout: float, device: str) -> bool:
+    """Whether a dense model's training step can be expected to fit into half of the machine.
+
+    Without dropout fused attention keeps no scores. With it, three tensors of their size a layer.
+    """
+    if not dropout:
+        return True
+    needed = 3 * sizes.layers * sizes.heads * length**2 * 4
+    if device == "cpu":
+        return needed < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    return needed < torch.cuda.get_device_properties(0).total_memory / 2
+
+
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a new process, whose memory is that of nobody else."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def peak_of_step(name: str, sizes: Sizes, length: int, dropout: float, where) -> float:
+    """MiB that a training step adds at its highest to what was held before it."""
+    trainee = Trainee(name, sizes, length, dropout, where)
+    with Peak(where[0]) as peak:
+        trainee.step()
+    return peak.mebibytes
+
+
+def longest_document(sizes: Sizes, where: tuple[str, bool]) -> dict[str, float]:
+    """Time and memory of a forward pass over the longest document."""
+    device, bf16 = where
+    model = build(OURS, sizes, sizes.longest, 0.0).to(device).eval()
+    tokens = document(sizes, sizes.longest).to(device)
+    start = time.perf_counter()
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=bf16), Peak(
+        device
+    ) as peak:
+        assert model(tokens).isfinite().all()
+    return {
+        "tokens": sizes.longest,
+        "milliseconds": 1000 * (time.perf_counter() - start),
+        "mebibytes": peak.mebibytes,
+    }
+
+
+class Peak:
+    """The most memory held while it is open, less what was held before; of Linux or of CUDA."""
+
+    def __init__(self, device: str) -> None:
+        self.cuda = device != "cpu"
+        self.mebibytes = 0.0
+
+    def __enter__(self) -> Peak:
+        if self.cuda:
+            torch.cuda.reset_peak_memory_stats()
+            self.before = torch.cuda.memory_allocated() / 2**20
+        else:
+            Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
+            self.before = self._status("VmRSS")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        highest = torch.cuda.max_memory_allocated() / 2**20 if self.cuda else self._status("VmHWM")
+        self.mebibytes = highest - self.before
+
+    @staticmethod
+    def _status(name: str) -> float:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+
+
+def growth(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """By how much a step of ours grows where the length doubles."""
+    lengths = [int(length) for length in rows if OURS in rows[length]]
+    return [
+        {
+            "from": short,
+            "to": long,
+            **{
+                what: rows[str(long)][OURS][what] / rows[str(short)][OURS][what]
+                for what in ("milliseconds", "mebibytes")
+            },
+        }
+        for short, long in zip(lengths, lengths[1:])
+    ]
+
+
+def device_name(device: str) -> str:
+    """What the times depend on."""
+    return "cpu" if device == "cpu" else torch.cuda.get_device_name()
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result for people."""
+    lines = []
+    for dropout, rows in result["steps"].items():
+        lines.append(f"training step, dropout {dropout}")
+        for length, row in rows.items():
+            for name in MODELS:
+                if name not in row:
+                    continue
+                at, ratio = row[name], ""
+                if "speed_of_ours" in at:
+                    low, high = at["speed_of_ours"]["ratio_middle_half"]
+                    ratio = f"   ours {at['speed_of_ours']['ratio']:.2f} ({low:.2f} to {high:.2f})"
+                    since, times = TARGETS[name]
+                    if int(length) == since or (name == DENSE and int(length) >= since):
+                        ratio += f" times as fast; target {times}"
+                lines.append(
+                    f"  {length:>6} tokens  {name:14}{at['milliseconds']:10.0f} ms"
+                    f"{at['mebibytes']:9.0f} MiB{ratio}"
+                )
+    for dropout, steps in result.get("growth", {}).items():
+        for step in steps:
+            target = f"; target {GROWTH_TARGET}" if step["from"] >= GROWTH_FROM else ""
+            lines.append(
+                f"dropout {dropout}, {step['from']} to {step['to']} tokens: "
+                f"{step['milliseconds']:.2f} times the time, {step['mebibytes']:.2f} times the "
+                f"memory{target}"
+            )
+    if "longest" in result:
+        at = result["longest"]
+        lines.append(
+            f"forward pass over {at['tokens']} tokens: {at['milliseconds'] / 1000:.1f} s, "
+            f"{at['mebibytes']:.0f} MiB"
+        )
+    return "\n".join(lines)
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Time and memory over the length, a line for every model.
+
+    Raises:
+        MemtxError: if matplotlib is not installed.
+    """
+    try:
+        from matplotlib import pyplot
+    except ImportError as cause:
+        raise MemtxError("--picture needs matplotlib: pip install matplotlib") from cause
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # fairseq lets everybody talk
+    figure, axes = pyplot.subplots(2, len(result["steps"]), figsize=(9, 7), squeeze=False)
+    for column, (dropout, rows) in enumerate(result["steps"].items()):
+        for line, (what, unit) in enumerate([("milliseconds", "ms"), ("mebibytes", "MiB")]):
+            axis = axes[line][column]
+            for name in MODELS:
+                points = [(int(n), row[name][what]) for n, row in rows.items() if name in row]
+                if points:
+                    axis.plot(*zip(*points), marker="o", label=name)
+            axis.set(xscale="log", yscale="log", xlabel="tokens", ylabel=f"training step, {unit}")
+            axis.set_xticks([int(n) for n in rows], list(rows))
+            axis.minorticks_off()
+            axis.set_title(f"dropout {dropout}")
+            axis.grid(alpha=0.3)
+    axes[0][0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
