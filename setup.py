@@ -14,7 +14,8 @@ EXTRAS = {
     # The corpus of scripts/quickstart.sh is made with these two.
     "quickstart": ["num2words", "Babel"],
     # pytest-xdist: the tests start dozens of fairseq's commands, and two at a time take half.
-    "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff"],
+    # transformers and safetensors: a converted model is compared with the one it came from.
+    "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "transformers", "safetensors"],
 }
 
 setup(

@@ -14,6 +14,9 @@ Several files of a split are put one after the other. A token is, depending on `
     token starts with a backslash, there is one way back.
 ``bytes``
     A byte, written as a decimal number (the convention of enwik8); any file will do.
+``pieces``
+    A word, or a piece of a rare one, by a byte pair encoding (BPE) of subword-nmt that is learnt
+    from train. Its codes are kept, so that other text can be cut in the same way.
 
 The end of a line is the token ``</s>``, which ``fairseq-preprocess`` puts there and cannot be told
 not to. So for characters and bytes ``</s>`` *is* the newline, nothing comes between, and there are
@@ -23,6 +26,7 @@ one, hence one token more. That fairseq counts as many tokens as the text has is
 ``fairseq-preprocess`` replaces the tokens by numbers. The folder then holds
 
     dict.txt *.bin *.idx     what fairseq reads
+    bpecodes                 the BPE, if any, under the name that ``from_pretrained`` looks for
     prepared.json            settings, checksums of the input, token counts, library versions
 
 All is built in ``DEST.partial`` and renamed at the end, so a folder ``DEST`` is always whole.
@@ -34,9 +38,10 @@ import argparse
 import re
 import shutil
 import sys
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator, List
 
 from prepared_folder import (
     PrepareError,
@@ -50,6 +55,7 @@ from prepared_folder import (
 )
 from tqdm import tqdm
 
+Tokenizer = Callable[[bytes], List[str]]
 DECIMAL = [str(byte) for byte in range(256)]
 # What fairseq-preprocess says after each file.
 COUNTED = re.compile(r"\] (\w+)\.tokens: \d+ sents, (\d+) tokens, (\S+%) replaced")
@@ -85,12 +91,21 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     documents = "each FILE is a document: put a blank line between those of a split, which "
     documents += "--sample-break-mode complete_doc looks for"
     add("--documents", documents, action="store_true")
-    return parser.parse_args(arguments)
+    add("--bpe-size", "learn about so many pieces", metavar="N", type=positive)
+    add("--lowercase", "lower-case words and pieces", action="store_true")
+    options = parser.parse_args(arguments)
+    if (options.unit == "pieces") != (options.bpe_size is not None):
+        parser.error("--unit pieces and --bpe-size need each other")
+    if options.lowercase and options.unit not in ("words", "pieces"):
+        parser.error("--lowercase is for words and pieces")
+    return options
 
 
 def prepare(options: argparse.Namespace) -> None:
     """Check the input, then take all steps in ``DEST.partial``."""
     settings = {name: getattr(options, name) for name in ("unit", "threshold", "documents")}
+    more = {name: getattr(options, name) for name in ("bpe_size", "lowercase")}
+    settings.update({name: value for name, value in more.items() if value})
     splits = {name: getattr(options, name) for name in ("train", "valid", "test")}
     splits = {name: paths for name, paths in splits.items() if paths}
     for path in (path for paths in splits.values() for path in paths):
@@ -106,8 +121,11 @@ def prepare(options: argparse.Namespace) -> None:
         return
     partial = new_partial(dest)
     work = partial / "work"
+    tokenize = lowercase_words if options.lowercase else UNITS[options.unit]
+    if options.bpe_size:
+        tokenize = learn_pieces(tokenize, options.train, options.bpe_size, partial / "bpecodes")
     counts = {
-        name: write_tokens(paths, work / f"{name}.tokens", options.unit, options.documents)
+        name: write_tokens(paths, work / f"{name}.tokens", tokenize, options.documents)
         for name, paths in splits.items()
     }
     unknown = binarize(counts, work, options.threshold)
@@ -119,7 +137,7 @@ def prepare(options: argparse.Namespace) -> None:
         "tokens": counts,
         "unknown": unknown,
     }
-    write_record(partial, record, libraries=[])
+    write_record(partial, record, libraries=["subword-nmt"] if options.bpe_size else [])
     partial.rename(dest)
 
     for name, count in counts.items():
@@ -127,27 +145,31 @@ def prepare(options: argparse.Namespace) -> None:
     print(f"{options.dest} is ready")
 
 
-def write_tokens(paths: list[Path], target: Path, unit: str, documents: bool) -> int:
+def write_tokens(paths: list[Path], target: Path, tokenize: Tokenizer, documents: bool) -> int:
     """Write the tokens of a split, a line as a line, and count them with the ends of lines."""
-    tokenize, count = UNITS[unit], 0
-    size = sum(path.stat().st_size for path in paths)
-    bar = progress(f"tokens of {target.stem}", size, unit="B", unit_scale=True)
-    with bar, target.open("w", encoding="utf-8", newline="\n") as out:
+    count = 0
+    with target.open("w", encoding="utf-8", newline="\n") as out:
         for index, path in enumerate(paths):
             if documents and index:
                 out.write("\n")
                 count += 1
-            with path.open("rb") as file:
-                for number, line in enumerate(file, start=1):
-                    bar.update(len(line))
-                    try:
-                        tokens = tokenize(line[:-1] if line.endswith(b"\n") else line)
-                    except UnicodeDecodeError as error:
-                        told = f"{path}, line {number}: not UTF-8 ({error.reason})"
-                        raise PrepareError(told) from error
-                    out.write(" ".join(tokens) + "\n")
-                    count += len(tokens) + 1
+            for tokens in read_tokens(path, tokenize, f"tokens of {target.stem}"):
+                out.write(" ".join(tokens) + "\n")
+                count += len(tokens) + 1
     return count
+
+
+def read_tokens(path: Path, tokenize: Tokenizer, what: str) -> Iterator[list[str]]:
+    """The tokens of each line of a file, with a bar on stderr."""
+    bar = progress(what, path.stat().st_size, unit="B", unit_scale=True)
+    with bar, path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            bar.update(len(line))
+            try:
+                yield tokenize(line[:-1] if line.endswith(b"\n") else line)
+            except UnicodeDecodeError as error:
+                told = f"{path}, line {number}: not UTF-8 ({error.reason})"
+                raise PrepareError(told) from error
 
 
 def progress(what: str, total: int, **more: Any) -> tqdm:
@@ -158,6 +180,11 @@ def progress(what: str, total: int, **more: Any) -> tqdm:
 def words(line: bytes) -> list[str]:
     """What stands between white space, as fairseq too would split it."""
     return line.decode("utf-8").split()
+
+
+def lowercase_words(line: bytes) -> list[str]:
+    """The same in lower case."""
+    return line.decode("utf-8").lower().split()
 
 
 def characters(line: bytes) -> list[str]:
@@ -180,11 +207,30 @@ def decimals(line: bytes) -> list[str]:
     return [DECIMAL[byte] for byte in line]
 
 
-UNITS: dict[str, Callable[[bytes], list[str]]] = {
+UNITS: dict[str, Tokenizer] = {
     "words": words,
     "characters": characters,
     "bytes": decimals,
+    "pieces": words,  # which `learn_pieces` cuts
 }
+
+
+def learn_pieces(split: Tokenizer, train: list[Path], bpe_size: int, codes: Path) -> Tokenizer:
+    """Learn a BPE on the words of train, and keep its codes; what cuts a line into its pieces."""
+    from word_pieces import BPE, learn  # with packages that nothing else here needs
+
+    counts: Counter[str] = Counter()
+    for path in train:
+        for line in read_tokens(path, split, "words of train"):
+            counts.update(line)
+    learn({"all": counts}, bpe_size, codes)
+    with codes.open(encoding="utf-8") as file:
+        bpe = BPE(file)
+    # Pieces that are in train as parts of longer ones alone are cut further: no model knows them.
+    known = {piece for word in counts for piece in bpe.segment_tokens([word])}
+    with codes.open(encoding="utf-8") as file:
+        bpe = BPE(file, vocab=known)
+    return lambda line: bpe.segment_tokens(split(line))
 
 
 def binarize(counts: dict[str, int], work: Path, threshold: int) -> dict[str, str]:

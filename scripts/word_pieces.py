@@ -6,7 +6,8 @@ The numbers that a model reaches depend on these steps, so they give the same by
     subword-nmt learn-joint-bpe-and-vocab -t -s BPE_SIZE
     subword-nmt apply-bpe --vocabulary VOCABULARY --vocabulary-threshold 1
 
-Written are ``work/NAME.words.LANG``, then ``work/NAME.pieces.LANG``.
+Written are ``work/NAME.words.LANG``, then ``work/NAME.pieces.LANG``. `learn` and `BPE` serve text
+in one language, too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ try:
     from subword_nmt.learn_bpe import learn_bpe
     from tqdm import tqdm
 except ImportError as missing:
-    sys.exit(f"prepare_translation: error: no {missing.name}; do: pip install -e '.[text]'")
+    program = Path(sys.argv[0]).stem
+    sys.exit(f"{program}: error: no {missing.name}; do: pip install -e '.[text]'")
 
 
 def progress(what: str, total: int, unit: str) -> tqdm:

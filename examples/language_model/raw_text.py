@@ -4,11 +4,13 @@ r"""Get the plain text of train, valid and test out of the files that corpora co
     python examples/language_model/raw_text.py pages slice.xml.bz2 --output pages.xml
     python examples/language_model/raw_text.py split pages.xml --at page \
         --shares 90 5 5 --output train.xml valid.xml test.xml
+    python examples/language_model/raw_text.py documents wiki.test.raw --at article --output test
 
 ``unzip`` writes the file of that name, whatever folder of the archive it is in. ``pages`` writes
 the ``<page>`` elements of a MediaWiki export as they are, without those that only redirect to
 another page. ``split`` cuts a text where a byte, a line, a page or an article of WikiText begins:
-each part ends at the first such place after its share of the bytes.
+each part ends at the first such place after its share of the bytes. ``documents`` puts a blank line
+before each page or article but the first, and takes all others out.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class RawTextError(Exception):
 
 
 def main() -> int:
-    """Do one of the three; an error is told in one line and makes the exit code 1."""
+    """Do one of the four; an error is told in one line and makes the exit code 1."""
     parser = argparse.ArgumentParser(prog="raw_text", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("unzip")
@@ -54,6 +56,10 @@ def main() -> int:
     command.add_argument("--at", choices=BEGINNINGS, required=True)
     command.add_argument("--shares", type=int, nargs="+", required=True, help="such as 90 5 5")
     command.add_argument("--output", type=Path, nargs="+", required=True)
+    command = commands.add_parser("documents")
+    command.add_argument("text", type=Path)
+    command.add_argument("--at", choices=["page", "article"], required=True)
+    command.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     try:
         if options.command == "unzip":
@@ -61,6 +67,9 @@ def main() -> int:
         elif options.command == "pages":
             kept, redirects = pages(options.export, options.output)
             print(f"{kept} pages, and {redirects} left out that only redirect")
+        elif options.command == "documents":
+            count = documents(options.text, options.at, options.output)
+            print(f"{options.output.name}: {count} documents")
         else:
             split(options.text, options.at, options.shares, options.output)
     except (RawTextError, OSError) as error:
@@ -138,6 +147,20 @@ def split(text: Path, at: str, shares: list[int], outputs: list[Path]) -> None:
             with output.open("wb") as target:
                 for position in range(start, end, 1 << 20):
                     target.write(content[position : min(position + (1 << 20), end)])
+
+
+def documents(text: Path, at: str, output: Path) -> int:
+    """Let blank lines stand between documents alone; how many documents there are."""
+    if not text.stat().st_size:
+        raise RawTextError(f"{text}: empty file")
+    beginning = re.compile(BEGINNINGS[at], re.MULTILINE)
+    content = text.read_bytes()
+    cuts = [0, *(found.start() for found in beginning.finditer(content, 1)), len(content)]
+    with output.open("wb") as target:
+        for start, end in zip(cuts, cuts[1:]):
+            lines = [line for line in content[start:end].split(b"\n") if line.strip()]
+            target.write(b"\n" * bool(start) + b"".join(line + b"\n" for line in lines))
+    return len(cuts) - 1
 
 
 if __name__ == "__main__":

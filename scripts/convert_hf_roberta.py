@@ -1,0 +1,218 @@
+r"""Turn a Hugging Face RoBERTa into a folder that fairseq loads, with or without a global memory.
+
+    python scripts/convert_hf_roberta.py roberta-base checkpoints/roberta-base
+
+The folder of Hugging Face has ``config.json``, the weights (``model.safetensors`` or
+``pytorch_model.bin``) and the tokenizer (``vocab.json`` and ``merges.txt``, or ``tokenizer.json``).
+The folder that is written has
+
+    model.pt                    a checkpoint of fairseq's ``roberta``
+    dict.txt                    the dictionary, for ``fairseq-preprocess --only-source --srcdict``
+    encoder.json vocab.bpe      for ``--bpe gpt2 --gpt2-encoder-json FILE --gpt2-vocab-bpe FILE``
+
+**Use.** ``--finetune-from-model DEST/model.pt`` starts ``roberta`` or ``gmat_roberta`` from it,
+with the flags that are printed. In Python it is ``RobertaModel.from_pretrained("DEST",
+gpt2_encoder_json="DEST/encoder.json", gpt2_vocab_bpe="DEST/vocab.bpe")``.
+
+**Exact** are the predictions of words, where every token has the type 0. Not converted are the
+other token types and the pooler, which masked language models have no use for; a head for labels
+is refused. A model without the layers that predict words gets untrained ones, with a warning.
+
+A folder DEST is always whole: it is made as ``DEST.partial`` and renamed at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fairseq.criterions.masked_lm import MaskedLmConfig
+from fairseq.data import Dictionary
+from fairseq.dataclass.configs import FairseqConfig
+from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
+from hf_roberta_weights import EMBEDDING, OUTPUT, fairseq_weights, has_head, read_weights
+from hf_roberta_words import Words, read_json, read_words
+from omegaconf import OmegaConf
+
+from fairseq_memtx.errors import MemtxError
+
+SIZES = [
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "pad_token_id",
+]
+# Settings that fairseq's RoBERTa has not got: the only value that can be converted.
+ONLY = {
+    "model_type": "roberta",
+    "hidden_act": "gelu",
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
+}
+NORM_EPSILON = 1e-5  # of torch's LayerNorm, which fairseq has no flag for
+
+
+def main(line: list[str] | None = None) -> None:
+    """Read the command line and convert."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n", 1)[0], epilog="More is said at the top of the script."
+    )
+    parser.add_argument("folder", type=Path, metavar="HF_FOLDER")
+    parser.add_argument("dest", type=Path, metavar="DEST", help="folder to make")
+    arguments = parser.parse_args(line)
+    folder, dest = arguments.folder, arguments.dest
+    if not folder.is_dir():
+        raise MemtxError(f"there is no folder {folder}: download the model first")
+    if dest.exists():
+        raise MemtxError(f"{dest} exists: delete it, or give another name")
+
+    config = read_config(folder / "config.json")
+    words = read_words(folder, config["vocab_size"], config["pad_token_id"])
+    weights = read_weights(folder)
+    predicts = has_head(weights)
+    path = weights.path
+    own = fairseq_weights(weights, config, words.rows)
+    dictionary = Dictionary()
+    for symbol in words.symbols:
+        dictionary.add_symbol(symbol)
+    settings = model_settings(config, tied=own[OUTPUT] is own[EMBEDDING])
+    write(dest, words, dictionary, checkpoint(path, own, settings, dictionary, str(dest)))
+
+    warn(folder, config, predicts)
+    print(f"wrote {dest}: {len(words.rows)} words; build the model with\n  {as_flags(settings)}")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings of the model.
+
+    Raises:
+        MemtxError: if they are of a model that fairseq's RoBERTa cannot be.
+    """
+    if not path.is_file():
+        raise MemtxError(f"there is no file {path}: give the folder of a Hugging Face model")
+    config = read_json(path)
+    for name in SIZES:
+        if not isinstance(config.get(name), int):
+            raise MemtxError(f"{path} has no number {name}: it is not of a RoBERTa")
+    if config["hidden_size"] % config["num_attention_heads"]:
+        raise MemtxError(f"{path} has num_attention_heads that do not divide hidden_size")
+    for name, only in ONLY.items():
+        if config.get(name, only) != only:
+            raise MemtxError(
+                f"{path} has {name} {config[name]}: fairseq's RoBERTa only knows {only}"
+            )
+    return config
+
+
+def warn(folder: Path, config: dict[str, Any], predicts: bool) -> None:
+    """Tell on stderr what is not the same any more."""
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    tokenizer = folder / "tokenizer_config.json"
+    notes = []
+    if not predicts:
+        notes.append(
+            "there are no layers that predict words: untrained ones were put in, fine-tune on "
+            "labels or train with masked_lm first"
+        )
+    if epsilon != NORM_EPSILON:
+        notes.append(
+            f"layer_norm_eps is {epsilon}, fairseq's {NORM_EPSILON}: results differ a little"
+        )
+    if config["type_vocab_size"] > 1:
+        notes.append("token types other than 0 were left out, as fairseq has none")
+    if tokenizer.is_file() and read_json(tokenizer).get("add_prefix_space"):
+        notes.append("the tokenizer puts a space before each text, fairseq's does not: add it")
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+
+
+def model_settings(config: dict[str, Any], tied: bool) -> dict[str, Any]:
+    """The settings of fairseq's ``roberta``; what is not said is as in the paper."""
+    settings = {
+        "encoder_layers": config["num_hidden_layers"],
+        "encoder_embed_dim": config["hidden_size"],
+        "encoder_ffn_embed_dim": config["intermediate_size"],
+        "encoder_attention_heads": config["num_attention_heads"],
+        "max_positions": config["max_position_embeddings"] - config["pad_token_id"] - 1,
+        "dropout": config.get("hidden_dropout_prob", 0.1),
+        "attention_dropout": config.get("attention_probs_dropout_prob", 0.1),
+    }
+    return settings if tied else {**settings, "untie_weights_roberta": True}
+
+
+def as_flags(settings: dict[str, Any]) -> str:
+    """The same for the command line."""
+    return " ".join(
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in settings.items()
+    )
+
+
+def checkpoint(
+    path: Path, own: dict[str, Tensor], settings: dict[str, Any], words: Dictionary, data: str
+) -> dict[str, Any]:
+    """What ``fairseq-train`` would have saved before its first step.
+
+    Raises:
+        MemtxError: naming the first weight that the model of these settings has not, or has in
+            another shape.
+    """
+    model = Namespace(_name="roberta", arch="roberta", **settings)
+    task = MaskedLMConfig(_name="masked_lm", data=data, tokens_per_sample=settings["max_positions"])
+    criterion = MaskedLmConfig(_name="masked_lm")
+    cfg = OmegaConf.structured(FairseqConfig(task=task, criterion=criterion))
+    dictionary = Dictionary()
+    dictionary.update(words)  # a copy, to which the task adds <mask>
+    built = MaskedLMTask(cfg.task, dictionary).build_model(model).state_dict()
+    for name in sorted(built.keys() | own.keys()):
+        found, needed = (tuple(w[name].shape) if name in w else None for w in (own, built))
+        if found != needed:
+            raise MemtxError(
+                f"{path} does not fit config.json: {name} has the shape {found} and is to have "
+                f"{needed}"
+            )
+    history = {"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}}
+    return {
+        "args": None,
+        "cfg": {**OmegaConf.to_container(cfg, resolve=True, enum_to_str=True), "model": model},
+        "model": own,
+        "optimizer_history": [{**history, "num_updates": 0}],
+        "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}},
+        "last_optimizer_state": None,
+    }
+
+
+def write(dest: Path, words: Words, dictionary: Dictionary, state: dict[str, Any]) -> None:
+    """Write the folder, under another name until it is whole."""
+    partial = dest.with_name(f"{dest.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    partial.mkdir(parents=True)
+    try:
+        dictionary.save(str(partial / "dict.txt"))
+        (partial / "encoder.json").write_text(json.dumps(words.encoder), encoding="utf-8")
+        lines = ["#version: 0.2", *words.merges, ""]
+        (partial / "vocab.bpe").write_text("\n".join(lines), encoding="utf-8")
+        torch.save(state, partial / "model.pt")
+        partial.rename(dest)
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+
+
+if __name__ == "__main__":
+    main()
