@@ -53,7 +53,7 @@ def test_table_of_recurrent_models():
     """Architectures of `rmt_lm`; one with memory, one with a cache, or both."""
     rows = re.findall(r"^\| `(\w+)` \| ([\d, ]+) \| (\d+) \| (\d+) \|$", TEXT[READMES[0]], re.M)
     names = {file.stem for file in presets.FOLDER.glob("*.yaml")}
-    assert {row[0] for row in rows} == {name for name in names if not name.startswith("mem_")}
+    assert {row[0] for row in rows} == {name for name in names if "_lm" in name or "xl" in name}
     for arch, sizes, tokens, cache in rows:
         flags = ["data", "--task", "language_modeling", "--arch", arch]
         args = options.parse_args_and_arch(options.get_training_parser(), flags)
@@ -62,6 +62,17 @@ def test_table_of_recurrent_models():
         names = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
         assert [getattr(model, f"decoder_{name}") for name in names] == sizes
         assert (model.memory_tokens, model.cache_length) == (int(tokens), int(cache))
+
+
+def test_table_of_gmat():
+    rows = re.findall(r"^\| (`gmat_.*?) \| ([\d, ]+) \| (\d+), (\d+) \|$", TEXT[READMES[0]], re.M)
+    named = [(name, *row[1:]) for row in rows for name in re.findall(r"\w+", row[0])]
+    assert {row[0] for row in named} == {file.stem for file in presets.FOLDER.glob("gmat_*.yaml")}
+    for arch, sizes, tokens, chunk in named:
+        preset = presets.read(arch)
+        names = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
+        assert ", ".join(str(preset[f"encoder_{name}"]) for name in names) == sizes
+        assert (preset["memory_tokens"], preset["chunk_size"]) == (int(tokens), int(chunk))
 
 
 def test_table_of_architectures():

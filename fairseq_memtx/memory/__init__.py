@@ -6,6 +6,7 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 
 from .attention import attend_to_memory_and_self
 from .continued_text import ContinuedText
+from .dropped_attention import attend
 from .global_attention import (
     ChunkedAttention,
     DenseAttention,
@@ -34,6 +35,7 @@ __all__ = [
     "SparseAttention",
     "StateHolder",
     "WindowAttention",
+    "attend",
     "attend_to_memory_and_self",
     "memory_statistics",
     "segment_mask",

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .dropped_attention import attend
+
 
 class Groups(NamedTuple):
     """Tokens in groups.
@@ -98,12 +100,12 @@ class GroupedAttention(SparseAttention):
             # B x G x Q x K -> B*G x 1 x Q x (M + K)
             visible = functional.pad(visible, (memory_key.size(2), 0), value=True)
             visible = visible.expand(batch, count, -1, -1).flatten(0, 1).unsqueeze(1)
-        attended = functional.scaled_dot_product_attention(
+        attended = attend(
             _groups_first(groups.query),
             _groups_first(_behind_memory(memory_key, groups.key)),
             _groups_first(_behind_memory(memory_value, groups.value)),
-            attn_mask=visible,
-            dropout_p=dropout,
+            visible,
+            dropout,
         )
         # B*G x H x Q x D -> B x H x G*Q x D
         attended = attended.unflatten(0, (batch, count)).transpose(1, 2).flatten(2, 3)

@@ -16,7 +16,6 @@ import torch
 from fairseq.modules import MultiheadAttention
 from fairseq.modules.quant_noise import quant_noise
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..memory import (
     ChunkedAttention,
@@ -24,6 +23,7 @@ from ..memory import (
     HashedAttention,
     SparseAttention,
     WindowAttention,
+    attend,
 )
 from .encoder_layer import MemoryEncoderLayer
 
@@ -101,14 +101,12 @@ class GlobalMemoryAttention(MultiheadAttention):
             real=None if real is None else real[:, memory:],
             dropout=dropout,
         )
+        attended = self._rows(attended)
         if memory:
             visible = None if real is None else real[:, None, None, :]
-            of_memory = functional.scaled_dot_product_attention(
-                q[:, :, :memory], k, v, attn_mask=visible, dropout_p=dropout
-            )
-            attended = torch.cat([of_memory, attended], dim=2)
-        # B x H x (M + L) x D -> (M + L) x B x C
-        return self._project("out_proj", attended.permute(2, 0, 1, 3).flatten(2)), None
+            of_memory = attend(q[:, :, :memory], k, v, visible, dropout)
+            attended = torch.cat([self._rows(of_memory), attended])
+        return self._project("out_proj", attended), None
 
     def _project(self, name: str, rows: Tensor) -> Tensor:
         """``(M + L) x B x C``, memory through projections of its own if it has them."""
@@ -121,6 +119,11 @@ class GlobalMemoryAttention(MultiheadAttention):
     def _heads(self, rows: Tensor) -> Tensor:
         """``N x B x C -> B x H x N x D``."""
         return rows.unflatten(2, (self.num_heads, self.head_dim)).permute(1, 2, 0, 3)
+
+    @staticmethod
+    def _rows(heads: Tensor) -> Tensor:
+        """The way back, ``B x H x N x D -> N x B x C``."""
+        return heads.permute(2, 0, 1, 3).flatten(2)
 
 
 class GlobalMemoryLayer(MemoryEncoderLayer):

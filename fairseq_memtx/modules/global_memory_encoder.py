@@ -57,9 +57,9 @@ class GlobalMemoryEncoder(MemoryEncoder):
     ) -> dict[str, list[Tensor]]:
         """Encode ``B x L``, padded on the right; see `MemoryEncoder`.
 
-        With segments (RMT, section 4.4), each is read with the memory that the one before it left,
-        and with a copy of the first token, ``<s>``, in front. The row of ``<s>`` in the result is
-        that of the last segment that a document has, which alone has seen all of it.
+        With segments (RMT, arXiv:2207.06881, table 3), each is read with the memory that the one
+        before it left, and with a copy of the first token, ``<s>``, in front. The row of ``<s>`` in
+        the result is that of the last segment that a document has, which alone has seen all of it.
 
         Returns:
             What fairseq's encoder returns, for the ``L`` tokens; besides, ``memory``: the last

@@ -1,0 +1,108 @@
+"""Attention with dropout: its mean, its gradient, its rate, what it keeps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from fairseq_memtx.memory import attend, dropped_attention
+
+
+def draw(queries: int = 5, keys: int = 7) -> list[torch.Tensor]:
+    torch.manual_seed(3)
+    return [
+        torch.randn(4, 2, rows, 3, dtype=torch.float64, requires_grad=True)
+        for rows in (queries, keys, keys)
+    ]
+
+
+@pytest.fixture(params=[1, 10_000])
+def blocks(request, monkeypatch):
+    """One of ``N`` at a time, or all at once."""
+    monkeypatch.setattr(dropped_attention, "_IN_CACHE", request.param)
+
+
+VISIBLE = torch.rand(4, 1, 5, 7, generator=torch.Generator().manual_seed(1)) > 0.3
+
+
+@pytest.mark.parametrize("visible", [None, VISIBLE, VISIBLE[:1, :, :1]])
+def test_is_attention_with_the_weights_that_are_kept(visible, blocks, monkeypatch):
+    """The judge drops the same weights of a plain softmax, in float64, and so do gradients."""
+    bits = []
+    monkeypatch.setattr(
+        dropped_attention,
+        "_draw_16_bits",
+        lambda like, drawn=dropped_attention._draw_16_bits: bits.append(drawn(like)) or bits[-1],
+    )
+    query, key, value = draw()
+    ours = attend(query, key, value, visible, dropout=0.25)
+    kept = torch.cat(bits) >= 2**14 - 2**15
+    scores = query @ key.transpose(-2, -1) / 3**0.5
+    if visible is not None:
+        scores = scores.masked_fill(~visible, -torch.inf)
+    theirs = (scores.softmax(-1) * kept / 0.75) @ value
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14)
+    weight = torch.randn_like(ours)
+    for mine, right in zip(
+        torch.autograd.grad(ours, (query, key, value), weight),
+        torch.autograd.grad(theirs, (query, key, value), weight),
+    ):
+        torch.testing.assert_close(mine, right, rtol=0, atol=1e-13)
+
+
+def test_rate():
+    """As many are dropped as asked for, independently of their neighbours."""
+    torch.manual_seed(1)
+    flat = torch.zeros(1, 1, 1000, 1)
+    identity = torch.eye(1000).view(1, 1, 1000, 1000)
+    query, key = flat, flat
+    weights = torch.cat(
+        [attend(query, key, identity[..., i : i + 100], dropout=0.1) for i in range(0, 1000, 100)],
+        dim=-1,
+    )
+    assert set((weights * 1000 * 0.9).round(decimals=3).unique().tolist()) == {0.0, 1.0}
+    dropped = weights.eq(0)
+    assert abs(dropped.float().mean() - 0.1) < 0.002
+    together = (dropped[..., 1:] & dropped[..., :-1]).float().mean()
+    assert abs(together - 0.01) < 0.001
+
+
+def test_same_seed_same_weights():
+    def attended(seed: int) -> torch.Tensor:
+        tensors = draw()
+        torch.manual_seed(seed)
+        return attend(*tensors, dropout=0.5)
+
+    assert torch.equal(attended(1), attended(1))
+    assert not torch.equal(attended(1), attended(2))
+
+
+def test_without_dropout_it_is_torchs_own():
+    query, key, value = draw()
+    expected = functional.scaled_dot_product_attention(query, key, value, VISIBLE)
+    assert torch.equal(attend(query, key, value, VISIBLE), expected)
+
+
+def test_everything_dropped_and_nobody_to_see():
+    query, key, value = draw()
+    assert torch.equal(attend(query, key, value, dropout=1.0), torch.zeros_like(query))
+    nothing = torch.zeros(1, 1, 1, 7, dtype=torch.bool)
+    out = attend(query, key, value, nothing, dropout=0.5)
+    out.sum().backward()
+    assert all(x.isfinite().all() for x in (out, query.grad, key.grad, value.grad))
+
+
+def test_half_precision_goes_torchs_way():
+    query, key, value = (x.detach().to(torch.bfloat16) for x in draw())
+    assert attend(query, key, value, dropout=0.1).dtype == torch.bfloat16
+
+
+def test_keeps_each_weight_and_a_byte():
+    """For the backward pass, beside queries, keys, values and output."""
+    kept = []
+    query, key, value = (torch.randn(1, 1, 300, 2, requires_grad=True) for _ in range(3))
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x) or x, lambda x: x):
+        attend(query, key, value, dropout=0.1)
+    sizes = sorted(x.numel() * x.element_size() for x in kept)
+    assert sizes == [2400] * 4 + [300 * 300, 4 * 300 * 300]
