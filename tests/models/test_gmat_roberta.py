@@ -154,6 +154,16 @@ def test_memory_vectors_begin_as_different_ones_of_robertas_scale():
     assert torch.unique(weight, dim=0).size(0) == 64
 
 
+def test_attention_dropout_is_for_training():
+    model, source = build(attention_dropout=0.5), tokens(8)
+    assert torch.equal(model(source)[0], model(source)[0])
+    model.train()
+    attention = model.encoder.sentence_encoder.layers[0].self_attn
+    rows = torch.randn(3 + 8, 1, 16, dtype=torch.float64)
+    outputs = [attention(rows, rows, rows)[0] for _ in range(2)]
+    assert (outputs[0] != outputs[1]).any(dim=-1).all(), "of memory rows and of tokens"
+
+
 def test_separate_projections_are_used_for_memory_rows():
     model, source = build(separate_memory_projections=True), tokens(8)
     before = model.extract_memory(source)
