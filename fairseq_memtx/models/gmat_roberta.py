@@ -76,6 +76,17 @@ class GmatRobertaModel(RobertaModel):
             action="store_true",
             help="give memory query, key, value and output projections of its own",
         )
+        # fairseq's RoBERTa has no flags for these two, though its layers can do it.
+        parser.add_argument(
+            "--checkpoint-activations",
+            action="store_true",
+            help="recompute activations in the backward pass, to save memory",
+        )
+        parser.add_argument(
+            "--offload-activations",
+            action="store_true",
+            help="keep checkpointed activations in the memory of the CPU",
+        )
 
     @classmethod
     def build_model(cls, args, task) -> GmatRobertaModel:

@@ -154,6 +154,17 @@ def test_memory_vectors_begin_as_different_ones_of_robertas_scale():
     assert torch.unique(weight, dim=0).size(0) == 64
 
 
+@pytest.mark.parametrize("flags", [{}, COMPRESSED, {"memory_tokens": 0}])
+def test_recomputed_activations_change_nothing(flags):
+    gradients = []
+    for checkpoint in (False, True):
+        model = build(checkpoint_activations=checkpoint, **flags).train()
+        model(tokens(11, 7))[0].sum().backward()
+        gradients.append([p.grad for p in model.parameters()])
+    for plain, recomputed in zip(*gradients):
+        torch.testing.assert_close(plain, recomputed, rtol=0, atol=1e-12)
+
+
 def test_attention_dropout_is_for_training():
     model, source = build(attention_dropout=0.5), tokens(8)
     assert torch.equal(model(source)[0], model(source)[0])
