@@ -15,7 +15,7 @@ ADVICE = "was the last fairseq-preprocess cut off? Delete the folder and run it 
 
 
 def check(task: Any) -> None:
-    """Check every set of the task's language pair, where the task is a translation.
+    """Check every set of the task's language pair, or every set where there is no pair.
 
     Raises:
         MemtxError: if a file is missing its other half, is shorter than its index says, or has
@@ -23,9 +23,14 @@ def check(task: Any) -> None:
     """
     settings = getattr(task, "cfg", None) or getattr(task, "args", None)
     source, target = (getattr(settings, f"{side}_lang", None) for side in ("source", "target"))
-    if not (getattr(settings, "data", None) and source and target):
+    if not getattr(settings, "data", None):
         return
     for folder in map(Path, utils.split_paths(settings.data)):
+        if not (source and target):
+            # Of one text, or of several in folders of their own, as for sentence_prediction.
+            for text in sorted([*folder.glob("*.bin"), *folder.glob("*/*.bin")]):
+                count_sentences(text)
+            continue
         for pair in (f"{source}-{target}", f"{target}-{source}"):
             sentences: dict[str, tuple[Path, int]] = {}
             for text in sorted(folder.glob(f"*.{pair}.*.bin")):

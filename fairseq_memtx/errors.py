@@ -79,8 +79,8 @@ _FAIRSEQ_ERRORS = [
         r"max_positions=(?P<limit>.*?), skip",
         None,
         "sentence {index} has {size} tokens (source, target), more than the {limit} that the model "
-        "takes: shorten it, raise --max-source-positions and --max-target-positions, or skip such "
-        "sentences with --skip-invalid-size-inputs-valid-test",
+        "takes: shorten it, raise --max-source-positions and --max-target-positions (or "
+        "--max-positions), or skip such sentences with --skip-invalid-size-inputs-valid-test",
     ),
     (
         OSError,

@@ -81,3 +81,12 @@ def test_a_checkpoint_of_another_width(old_roberta, toy_lm, tmp_path):
     line = fail(*train(toy_lm, tmp_path, *flags))
     assert "the checkpoint is of another model" in line
     assert "have another shape" in line
+
+
+def test_a_data_folder_that_was_cut_off(toy_lm, tmp_path):
+    for file in toy_lm.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    text = tmp_path / "train.bin"
+    text.write_bytes(text.read_bytes()[:-100])
+    line = fail(*train(tmp_path, tmp_path / "ck"))
+    assert f"{text} is cut off at {text.stat().st_size} of" in line
