@@ -124,6 +124,18 @@ def test_padding_changes_nothing(scheme, flags):
     )
 
 
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("memory_tokens", [0, 3])
+def test_padding_spoils_no_gradient(precision, scheme, memory_tokens):
+    """Not even a chunk of nothing but padding, without memory, in half precision."""
+    flags = {"dropout": 0.1, "attention_dropout": 0.1, "sparse_attention": scheme}
+    model = build(memory_tokens=memory_tokens, **flags).to(precision).train()
+    logits = model(tokens(20, 9))[0]
+    logits[tokens(20, 9).ne(words().pad())].float().square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
 @pytest.mark.parametrize("memory_tokens", [0, 1, 5])
 def test_what_fairseq_sees_is_tokens(memory_tokens):
     model = build(memory_tokens=memory_tokens)
