@@ -60,8 +60,8 @@ class Sizes:
 
 
 TINY = Sizes(
-    lengths=(32, 64), longest=128, vocabulary=30, channels=16, ffn_channels=32, heads=2, chunk=8,
-    memory_tokens=2, block=2,
+    lengths=(32, 64), dropouts=(0.1,), longest=128, vocabulary=30, channels=16, ffn_channels=32,
+    heads=2, chunk=8, memory_tokens=2, block=2,
 )  # fmt: skip
 
 
@@ -261,7 +261,9 @@ def fits(sizes: Sizes, length: int, dropout: float, device: str) -> bool:
 
 def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function returns in a new process, whose memory is that of nobody else."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", "fairseq"])  # which takes seconds
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
 
 

@@ -76,12 +76,10 @@ class MemoryEncoder(TransformerEncoderBase):
         """
         if src_tokens.size(1) > self.max_source_positions:
             raise too_long(src_tokens.size(1), self.position_flag, self.max_source_positions)
-        if self.memory_tokens:
+        if token_embeddings is not None or memory is not None:
             if token_embeddings is None:
                 token_embeddings = self.embed_tokens(src_tokens)
-            if memory is None:
-                memory = self.memory(len(src_tokens))
-            token_embeddings = cat([memory.to(token_embeddings), token_embeddings], dim=1)
+            token_embeddings = self._with_memory(token_embeddings, memory)
         encoder_out = super().forward(
             # Any symbol but padding: the padding mask is right, and the embedding never sees it.
             self._with_places(src_tokens, self.dictionary.bos()),
@@ -97,11 +95,21 @@ class MemoryEncoder(TransformerEncoderBase):
     def forward_embedding(
         self, src_tokens: Tensor, token_embedding: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Give ``B x (M + T)`` places their positions; memory has none."""
+        """Embed ``B x (M + T)``, memory being the embedding of its places."""
         tokens = src_tokens[:, self.memory_tokens :]
+        if token_embedding is None:
+            token_embedding = self._with_memory(self.embed_tokens(tokens), None)
         # Places are padding here, since padding is what has no position and is not counted.
         places = self._with_places(tokens, self.padding_idx)
         return super().forward_embedding(places, token_embedding)
+
+    def _with_memory(self, embedded: Tensor, memory: Tensor | None) -> Tensor:
+        """The given or the learned memory in front of embedded tokens, ``B x (M + T) x C``."""
+        if not self.memory_tokens:
+            return embedded
+        if memory is None:
+            memory = self.memory(len(embedded))
+        return cat([memory.to(embedded), embedded], dim=1)
 
     def _with_places(self, tokens: Tensor, symbol: int) -> Tensor:
         """``M`` times ``symbol`` in front of the tokens, ``B x (M + T)``."""
