@@ -18,46 +18,23 @@ import argparse
 import logging
 import os
 import statistics
-import sys
 import time
-from argparse import Namespace
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import torch
-from benchmark_turns import SEED, compare, dictionary
-from fairseq.models import ARCH_MODEL_REGISTRY
-from torch import Tensor, nn
+from benchmark_turns import SEED, compare
+from long_document_models import BIGBIRD, DENSE, LONGFORMER, MODELS, OURS, Sizes, build
+from peak_memory import Peak, in_own_process
+from torch import Tensor
 from tqdm import tqdm
 
 from fairseq_memtx.errors import MemtxError
 
-OURS, DENSE, LONGFORMER, BIGBIRD = "gmat_roberta", "roberta", "longformer", "bigbird"
-MODELS = (OURS, DENSE, LONGFORMER, BIGBIRD)
 # At a length, how many times faster than whom we want to be; the dense model from 2,048 on.
 TARGETS = {LONGFORMER: (4096, 3.0), BIGBIRD: (4096, 1.5), DENSE: (2048, 1.0)}
 GROWTH_FROM, GROWTH_TARGET = 4096, 2.2
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What is measured, the same for all models."""
-
-    lengths: tuple[int, ...] = (1024, 2048, 4096, 8192, 16384)
-    dropouts: tuple[float, ...] = (0.0, 0.1)
-    longest: int = 65536
-    vocabulary: int = 1000
-    layers: int = 2
-    channels: int = 256
-    ffn_channels: int = 1024
-    heads: int = 4
-    chunk: int = 512
-    memory_tokens: int = 64
-    block: int = 64
-
 
 TINY = Sizes(
     lengths=(32, 64), dropouts=(0.1,), longest=128, vocabulary=30, channels=16, ffn_channels=32,
@@ -89,7 +66,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             for name in arguments.models
             if name != DENSE or fits(sizes, length, dropout, arguments.device)
         ]
-        # A step of the longest takes half a minute; the short ones are noisier.
+        # Long steps are less noisy, and there is time for fewer of them.
         rounds = max(1, min(arguments.rounds, arguments.rounds * 4096 // length))
         times = take_turns(names, sizes, length, dropout, where, rounds)
         steps.setdefault(str(dropout), {})[str(length)] = {
@@ -107,82 +84,6 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.picture:
         draw(result, arguments.picture)
     return result
-
-
-def build(name: str, sizes: Sizes, length: int, dropout: float) -> Callable[[Tensor], Tensor]:
-    """A model as a module from tokens, ``1 x L``, to features, ``1 x L x C``.
-
-    Raises:
-        MemtxError: if it needs ``transformers``, which is not installed.
-    """
-    torch.manual_seed(SEED)
-    if name in (OURS, DENSE):
-        args = Namespace(
-            encoder_layers=sizes.layers, encoder_embed_dim=sizes.channels,
-            encoder_ffn_embed_dim=sizes.ffn_channels, encoder_attention_heads=sizes.heads,
-            dropout=dropout, attention_dropout=dropout, max_positions=length,
-            memory_tokens=sizes.memory_tokens, chunk_size=sizes.chunk,
-        )  # fmt: skip
-        task = Namespace(source_dictionary=dictionary(sizes.vocabulary), cfg=Namespace(data=None))
-        return Features(ARCH_MODEL_REGISTRY[name].build_model(args, task))
-    # It comes with ve-fairseq, does not load beside this torch, and transformers would import it.
-    sys.modules.setdefault("torchaudio", None)
-    try:
-        import transformers
-    except ImportError as cause:
-        raise MemtxError(
-            f"{name} needs Hugging Face's package: pip install transformers, or leave it out with "
-            f"--models {OURS} {DENSE}"
-        ) from cause
-    transformers.logging.set_verbosity_error()
-    shape = {
-        "vocab_size": sizes.vocabulary,
-        "hidden_size": sizes.channels,
-        "num_hidden_layers": sizes.layers,
-        "num_attention_heads": sizes.heads,
-        "intermediate_size": sizes.ffn_channels,
-        "hidden_dropout_prob": dropout,
-        "attention_probs_dropout_prob": dropout,
-        "max_position_embeddings": length + 2,
-        "pad_token_id": 1,
-    }
-    if name == LONGFORMER:
-        config = transformers.LongformerConfig(attention_window=sizes.chunk, **shape)
-        model = transformers.LongformerModel(config, add_pooling_layer=False)
-        return HuggingFace(model, global_tokens=sizes.memory_tokens)
-    config = transformers.BigBirdConfig(
-        attention_type="block_sparse", block_size=sizes.block, num_random_blocks=3, **shape
-    )
-    return HuggingFace(transformers.BigBirdModel(config, add_pooling_layer=False))
-
-
-class Features(nn.Module):
-    """A model of fairseq without its head."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model.encoder.sentence_encoder
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """``1 x L -> L x 1 x C``."""
-        return self.model(tokens)["encoder_out"][0]
-
-
-class HuggingFace(nn.Module):
-    """A model of ``transformers``, the first tokens of which may be global."""
-
-    def __init__(self, model: nn.Module, global_tokens: int = 0) -> None:
-        super().__init__()
-        self.model, self.global_tokens = model, global_tokens
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """``1 x L -> 1 x L x C``."""
-        options = {}
-        if self.global_tokens:
-            mask = torch.zeros_like(tokens)
-            mask[:, : self.global_tokens] = 1
-            options["global_attention_mask"] = mask
-        return self.model(tokens, attention_mask=torch.ones_like(tokens), **options)[0]
 
 
 class Trainee:
@@ -259,14 +160,6 @@ def fits(sizes: Sizes, length: int, dropout: float, device: str) -> bool:
     return needed < torch.cuda.get_device_properties(0).total_memory / 2
 
 
-def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a new process, whose memory is that of nobody else."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["torch", "fairseq"])  # which takes seconds
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
-
-
 def peak_of_step(name: str, sizes: Sizes, length: int, dropout: float, where) -> float:
     """MiB that a training step adds at its highest to what was held before it."""
     trainee = Trainee(name, sizes, length, dropout, where)
@@ -290,32 +183,6 @@ def longest_document(sizes: Sizes, where: tuple[str, bool]) -> dict[str, float]:
         "milliseconds": 1000 * (time.perf_counter() - start),
         "mebibytes": peak.mebibytes,
     }
-
-
-class Peak:
-    """The most memory held while it is open, less what was held before; of Linux or of CUDA."""
-
-    def __init__(self, device: str) -> None:
-        self.cuda = device != "cpu"
-        self.mebibytes = 0.0
-
-    def __enter__(self) -> Peak:
-        if self.cuda:
-            torch.cuda.reset_peak_memory_stats()
-            self.before = torch.cuda.memory_allocated() / 2**20
-        else:
-            Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
-            self.before = self._status("VmRSS")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        highest = torch.cuda.max_memory_allocated() / 2**20 if self.cuda else self._status("VmHWM")
-        self.mebibytes = highest - self.before
-
-    @staticmethod
-    def _status(name: str) -> float:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def growth(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,44 @@
+"""How much memory a piece of work needs, in a process of its own."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Callable
+
+import torch
+
+
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a new process, whose memory is that of nobody else."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", "fairseq"])  # which takes seconds
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+class Peak:
+    """The most memory held while it is open, less what was held before; of Linux or of CUDA."""
+
+    def __init__(self, device: str) -> None:
+        self.cuda = device != "cpu"
+        self.mebibytes = 0.0
+
+    def __enter__(self) -> Peak:
+        if self.cuda:
+            torch.cuda.reset_peak_memory_stats()
+            self.before = torch.cuda.memory_allocated() / 2**20
+        else:
+            Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
+            self.before = self._status("VmRSS")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        highest = torch.cuda.max_memory_allocated() / 2**20 if self.cuda else self._status("VmHWM")
+        self.mebibytes = highest - self.before
+
+    @staticmethod
+    def _status(name: str) -> float:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
