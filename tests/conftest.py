@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import warm_commands
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -82,14 +83,12 @@ def run(
     command: str, *arguments: object, cwd: Path = ROOT, **options
 ) -> subprocess.CompletedProcess:
     """Run a command of the environment, such as ``fairseq-train``, and return what it printed."""
-    program = Path(sys.executable).with_name(command)
+    arguments = list(map(str, arguments))
+    if command.startswith("fairseq-"):
+        return warm_commands.run(command, arguments, cwd, timeout=300, **options)
+    program = str(Path(sys.executable).with_name(command))
     return subprocess.run(
-        [str(program), *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        **options,
+        [program, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, **options
     )
 
 

@@ -44,16 +44,17 @@ case $task in
         ;;
     masked-lm)
         data=("${DATA:-$root/data-bin/wikitext2-documents}")
-        # 0.3 million pieces of words: few documents in a batch, for many updates.
+        # The text is small and the loss leaves that of single words after some hundred updates only,
+        # however long they are: hence one document an update, and many of them.
         recipe=(--task masked_lm --criterion masked_lm --sample-break-mode complete_doc
             --tokens-per-sample 2048 --max-positions 2048 "${small[@]}" --dropout 0.1
-            --batch-size 4 --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 100
-            --total-num-update 1000 --max-update 1000 --validate-interval-updates 250)
+            --batch-size 1 --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 200
+            --total-num-update 2000 --max-update 2000 --validate-interval-updates 250)
         ;;
     sst2)
         data=("${DATA:-$root/data-bin/sst2}")
-        recipe=("${sentences[@]}" --total-num-update 2000 --max-update 2000
-            --validate-interval-updates 200)
+        recipe=("${sentences[@]}" --total-num-update 1000 --max-update 1000
+            --validate-interval-updates 100)
         ;;
     rte)
         data=("${DATA:-$root/data-bin/rte}")

@@ -8,7 +8,6 @@ the answer, which is scored there and then, so that sums over batches and worker
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
 import logging
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -17,17 +16,17 @@ import torch
 from fairseq import metrics
 from fairseq.data import Dictionary, encoders
 from fairseq.dataclass import FairseqDataclass
-from fairseq.tasks import FairseqTask, register_task
-from omegaconf import II, MISSING, OmegaConf, open_dict
+from fairseq.tasks import register_task
+from omegaconf import II, MISSING
 from torch import Tensor
 
-from ..criterions.extractive_qa import ExtractiveQaCriterion
 from ..data.answer_metrics import METRICS
 from ..data.answer_spans import Answer, AnswersFile, best_answers
 from ..data.question_answering import read_questions
 from ..data.question_dataset import QuestionDataset
 from ..data.question_windows import FRAME, TextEncoder, WindowedQuestion, cut
 from ..errors import MemtxError
+from .token_task import TokenTask
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ class ExtractiveQaConfig(FairseqDataclass):
 
 
 @register_task("extractive_qa", dataclass=ExtractiveQaConfig)
-class ExtractiveQaTask(FairseqTask):
+class ExtractiveQaTask(TokenTask):
     """Train a reader and count its right answers.
 
     Args:
@@ -84,11 +83,11 @@ class ExtractiveQaTask(FairseqTask):
     """
 
     token_head_name = "span"
+    criterion_name = "extractive_qa"
 
     def __init__(self, cfg: ExtractiveQaConfig, dictionary: Dictionary, bpe: Any) -> None:
-        super().__init__(cfg)
         check(cfg)
-        self.dictionary = dictionary
+        super().__init__(cfg, dictionary, scores=2)  # of beginning and end
         self.encode = TextEncoder(dictionary, bpe)
         self.answers_file = (
             AnswersFile(path_of_worker(cfg.n_best_file)) if cfg.n_best_file else None
@@ -115,34 +114,6 @@ class ExtractiveQaTask(FairseqTask):
         except (OSError, ImportError) as cause:
             raise MemtxError(f"--bpe cannot be used: {cause}") from cause
         return cls(cfg, dictionary, bpe)
-
-    def build_model(self, cfg, from_checkpoint: bool = False):
-        """Build a model for rows of this length, which tells where an answer begins and ends.
-
-        Raises:
-            MemtxError: if the model has no heads for tokens.
-        """
-        with open_dict(cfg) if OmegaConf.is_config(cfg) else nullcontext():
-            cfg.max_positions = self.max_positions()
-        model = super().build_model(cfg, from_checkpoint)
-        if not hasattr(model, "register_token_head"):
-            raise MemtxError(
-                "--task extractive_qa needs a model with heads for tokens, such as --arch "
-                "gmat_roberta"
-            )
-        model.register_token_head(self.token_head_name, 2)
-        return model
-
-    def build_criterion(self, cfg, from_checkpoint: bool = False):
-        """Build the criterion.
-
-        Raises:
-            MemtxError: if it is not for spans.
-        """
-        criterion = super().build_criterion(cfg, from_checkpoint)
-        if not isinstance(criterion, ExtractiveQaCriterion):
-            raise MemtxError("--task extractive_qa needs --criterion extractive_qa")
-        return criterion
 
     def load_dataset(self, split: str, **kwargs: Any) -> None:
         """Read and cut the questions of a split.
@@ -222,20 +193,6 @@ class ExtractiveQaTask(FairseqTask):
             for name in ("exact_match", "f1"):
                 total = sum(log.get(name, 0) for log in logging_outputs)
                 metrics.log_scalar(name, 100 * total / questions, questions, round=2)
-
-    def max_positions(self) -> int:
-        """Longest row."""
-        return self.cfg.max_positions
-
-    @property
-    def source_dictionary(self) -> Dictionary:
-        """Of questions and contexts."""
-        return self.dictionary
-
-    @property
-    def target_dictionary(self) -> Dictionary:
-        """The same."""
-        return self.dictionary
 
 
 def check(cfg: ExtractiveQaConfig) -> None:

@@ -9,6 +9,7 @@ the place in the text, through the iterator.
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
@@ -185,17 +186,10 @@ class RmtLanguageModelingTask(LanguageModelingTask):
                 eos=self.dictionary.eos(),
             )
 
-        def collate(items: List[Dict[str, Any]]) -> Dict[str, Any]:
-            (batch,) = items
-            batch["subset"] = split
-            if holder is not None:
-                batch["net_input"]["holder"] = holder
-            return batch
-
         return StreamIterator(
             self.states,
             windows,
-            collate_fn=collate,
+            collate_fn=partial(_only_item, split, holder),
             num_workers=num_workers,
             epoch=epoch,
             buffer_size=data_buffer_size,
@@ -274,3 +268,14 @@ def _log_memory(holder: StateHolder, sample_size: int, optimizer: Any) -> None:
     metrics.log_scalar("memory_norm", norm, round=3)
     metrics.log_scalar("memory_change", change, round=4)
     metrics.log_scalar("memory_gradient", gradient / (scale * sample_size), round=6)
+
+
+def _only_item(
+    subset: str, holder: Optional[StateHolder], items: List[Dict[str, Any]]
+) -> Dict[str, Any]:
+    """An item is a batch already. (A function of the module can be sent to workers.)"""
+    (batch,) = items
+    batch["subset"] = subset
+    if holder is not None:
+        batch["net_input"]["holder"] = holder
+    return batch

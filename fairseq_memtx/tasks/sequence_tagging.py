@@ -6,7 +6,7 @@ one score for every label, and the criterion ``sequence_tagging`` asks for it by
 """
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
-from contextlib import nullcontext
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
@@ -15,20 +15,20 @@ import numpy as np
 import torch
 from fairseq.data import Dictionary, FairseqDataset, data_utils
 from fairseq.dataclass import FairseqDataclass
-from fairseq.tasks import FairseqTask, register_task
-from omegaconf import MISSING, OmegaConf, open_dict
+from fairseq.tasks import register_task
+from omegaconf import MISSING
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from .. import data_folder
-from ..criterions.sequence_tagging import SequenceTaggingCriterion
 from ..errors import MemtxError
+from .token_task import TokenTask
 
 PREPROCESS = "run fairseq-preprocess --only-source again, once into input0 and once into label"
 
 
-class TaggingTask(FairseqTask):
-    """What all tagging tasks have in common: model, head, criterion and dictionaries.
+class TaggingTask(TokenTask):
+    """What all tagging tasks have in common.
 
     Args:
         cfg: the task's flags; ``max_positions`` is the longest row.
@@ -37,48 +37,11 @@ class TaggingTask(FairseqTask):
     """
 
     token_head_name = "tags"
+    criterion_name = "sequence_tagging"
 
     def __init__(self, cfg, dictionary: Dictionary, label_dictionary: Dictionary) -> None:
-        super().__init__(cfg)
-        self.dictionary = dictionary
+        super().__init__(cfg, dictionary, scores=count_labels(label_dictionary))
         self.label_dictionary = label_dictionary
-
-    def build_model(self, cfg, from_checkpoint: bool = False):
-        """Build a model for rows of this length, with a score for every label.
-
-        Raises:
-            MemtxError: if the model has no heads for tokens.
-        """
-        with open_dict(cfg) if OmegaConf.is_config(cfg) else nullcontext():
-            cfg.max_positions = self.max_positions()
-        model = super().build_model(cfg, from_checkpoint)
-        if not hasattr(model, "register_token_head"):
-            raise MemtxError(
-                f"--task {self.cfg._name} needs a model with heads for tokens, such as --arch "
-                "gmat_roberta"
-            )
-        model.register_token_head(self.token_head_name, count_labels(self.label_dictionary))
-        return model
-
-    def build_criterion(self, cfg, from_checkpoint: bool = False):
-        """Build the criterion.
-
-        Raises:
-            MemtxError: if it is not for labels: fairseq's default would teach the head for words.
-        """
-        criterion = super().build_criterion(cfg, from_checkpoint)
-        if not isinstance(criterion, SequenceTaggingCriterion):
-            raise MemtxError(f"--task {self.cfg._name} needs --criterion sequence_tagging")
-        return criterion
-
-    def max_positions(self) -> int:
-        """Longest row, ``<s>`` and ``</s>`` included."""
-        return self.cfg.max_positions
-
-    @property
-    def source_dictionary(self) -> Dictionary:
-        """Of tokens."""
-        return self.dictionary
 
     @property
     def target_dictionary(self) -> Dictionary:
@@ -94,7 +57,7 @@ def count_labels(dictionary: Dictionary) -> int:
     return len(labels)
 
 
-class TaggingDataset(FairseqDataset):
+class TaggingDataset(FairseqDataset, ABC):
     """Rows and targets of equal length; `example` says what is in them.
 
     Args:
@@ -110,9 +73,9 @@ class TaggingDataset(FairseqDataset):
         self.dictionary = dictionary
         self.label_dictionary = label_dictionary
 
+    @abstractmethod
     def example(self, index: int) -> Tuple[Tensor, Tensor]:
         """Tokens and labels in the dictionaries' symbols, without ``<s>`` and ``</s>``."""
-        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self.sizes)

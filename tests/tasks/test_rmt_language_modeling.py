@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 
@@ -277,6 +278,17 @@ def test_missing_and_short_texts(toy_lm, tmp_path):
     task, _, _ = setup(tmp_path)
     with pytest.raises(MemtxError, match=r"valid.idx is cut off"):
         task.load_dataset("valid")
+
+
+def test_windows_can_be_sent_to_workers(toy_lm):
+    """Where processes are spawned and not forked, as on a Mac, what makes batches is pickled."""
+    task, _, _ = setup(toy_lm)
+    task.load_dataset("train")
+    iterator = task.get_batch_iterator(task.dataset("train"), max_sentences=2)
+    dataset, collate = pickle.loads(pickle.dumps((iterator.dataset, iterator.collate_fn)))
+    batch, expected = collate([dataset[1]]), iterator.collate_fn([iterator.dataset[1]])
+    assert batch["subset"] == "train"
+    assert torch.equal(batch["target"], expected["target"])
 
 
 def test_model_without_segments(toy_lm):

@@ -1,0 +1,76 @@
+"""What tasks have in common in which a model gives every token some scores: labels, or borders."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.data import Dictionary
+from fairseq.tasks import FairseqTask
+from omegaconf import OmegaConf, open_dict
+
+from ..errors import MemtxError
+
+
+class TokenTask(FairseqTask):
+    """A task that gives its model a head for tokens, which its criterion asks for by name.
+
+    Attributes:
+        token_head_name: of the head.
+        criterion_name: the only criterion that makes sense.
+
+    Args:
+        cfg: the task's flags; ``max_positions`` is the longest row.
+        dictionary: of tokens.
+        scores: that every token gets.
+    """
+
+    token_head_name: str
+    criterion_name: str
+
+    def __init__(self, cfg, dictionary: Dictionary, scores: int) -> None:
+        super().__init__(cfg)
+        self.dictionary = dictionary
+        self.scores = scores
+
+    def build_model(self, cfg, from_checkpoint: bool = False):
+        """Build a model for rows of this length, with a head.
+
+        Raises:
+            MemtxError: if the model has no heads for tokens.
+        """
+        with open_dict(cfg) if OmegaConf.is_config(cfg) else nullcontext():
+            cfg.max_positions = self.max_positions()
+        model = super().build_model(cfg, from_checkpoint)
+        if not hasattr(model, "register_token_head"):
+            raise MemtxError(
+                f"--task {self.cfg._name} needs a model with heads for tokens, such as --arch "
+                "gmat_roberta"
+            )
+        model.register_token_head(self.token_head_name, self.scores)
+        return model
+
+    def build_criterion(self, cfg, from_checkpoint: bool = False):
+        """Build the criterion.
+
+        Raises:
+            MemtxError: if it is another: fairseq's default would teach the head for words.
+        """
+        criterion = super().build_criterion(cfg, from_checkpoint)
+        if not isinstance(criterion, CRITERION_REGISTRY[self.criterion_name]):
+            raise MemtxError(f"--task {self.cfg._name} needs --criterion {self.criterion_name}")
+        return criterion
+
+    def max_positions(self) -> int:
+        """Longest row, ``<s>`` and ``</s>`` included."""
+        return self.cfg.max_positions
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        """Of tokens."""
+        return self.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        """The same, unless a task says otherwise."""
+        return self.dictionary
