@@ -6,6 +6,7 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 
 from .attention import attend_to_memory_and_self
 from .continued_text import ContinuedText
+from .dropout import drop
 from .dropped_attention import attend
 from .global_attention import (
     ChunkedAttention,
@@ -37,6 +38,7 @@ __all__ = [
     "WindowAttention",
     "attend",
     "attend_to_memory_and_self",
+    "drop",
     "memory_statistics",
     "segment_mask",
 ]

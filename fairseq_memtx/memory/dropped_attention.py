@@ -1,8 +1,8 @@
-"""Softmax attention with dropout, as fast on a CPU as without it can be hoped for.
+"""Softmax attention with dropout on a CPU.
 
 torch's fused attention has no dropout on a CPU. What it falls back on spends half of its time on
 drawing the mask, and keeps several tensors of the size of the scores for the backward pass. This
-draws 16 bits a weight, and keeps the weight and one byte.
+keeps the weights alone, and marks the dropped ones by their sign.
 
 Shapes: ``N`` batch and the like, ``H`` heads, ``Q`` queries, ``K`` keys, ``D`` channels of a head.
 """
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .dropout import draw_marks, gain, is_drawn_here
+
 
 def attend(
     query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None = None, dropout: float = 0.0
@@ -24,15 +26,15 @@ def attend(
     Args:
         query: ``N x H x Q x D``.
         key: ``N x H x K x D``.
-        value: ``N x H x K x D``.
+        value: ``N x H x K x D``, or of any other width.
         visible: False where a query may not look, in a shape that broadcasts to ``N x H x Q x K``.
         dropout: probability that a weight is dropped, to the nearest 1/65536 on a CPU.
 
     Returns:
-        ``N x H x Q x D``; finite, and without meaning for a query that may look nowhere.
+        ``N x H x Q x D``, as wide as ``value``; finite, and without meaning for a query that may
+        look nowhere.
     """
-    exact = query.device.type == "cpu" and query.dtype in (torch.float32, torch.float64)
-    if dropout and exact and not torch.is_autocast_enabled("cpu"):
+    if dropout and is_drawn_here(query):
         return _DroppedAttention.apply(query, key, value, visible, dropout)
     return functional.scaled_dot_product_attention(
         query, key, value, attn_mask=visible, dropout_p=dropout
@@ -44,21 +46,20 @@ class _DroppedAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, query, key, value, visible, dropout):
-        threshold = max(1, round(dropout * 2**16))
-        ctx.scale, ctx.gain = query.size(-1) ** -0.5, 2**16 / max(1, 2**16 - threshold)
+        ctx.scale, ctx.gain = query.size(-1) ** -0.5, gain(dropout)
         ctx.block = max(1, _IN_CACHE // (query[0, ..., 0].numel() * key.size(-2)))
         if visible is not None:
             visible = visible.expand(len(query), *visible.shape[1:])
-        out, drawn = torch.empty_like(query), []
+        out, drawn = value.new_empty(*query.shape[:-1], value.size(-1)), []
         for part, q, k, v, seen in _blocks(ctx.block, out, query, key, value, visible):
             scores = (q * ctx.scale) @ k.transpose(-2, -1)
             if seen is not None:
                 # Finite, so that a query that may look nowhere stays defined.
                 scores.masked_fill_(~seen, torch.finfo(scores.dtype).min)
             weights = scores.softmax(dim=-1)
-            dropped = _draw_16_bits(weights) <= threshold - 1 - 2**15
-            torch.matmul(weights.masked_fill(dropped, 0.0), v * ctx.gain, out=part)
-            drawn += [weights, dropped]
+            weights.copysign_(draw_marks(weights, dropout))
+            torch.matmul(weights.clamp_min(0), v * ctx.gain, out=part)
+            drawn.append(weights)
         ctx.save_for_backward(query, key, value, out, *drawn)
         return out
 
@@ -69,11 +70,10 @@ class _DroppedAttention(torch.autograd.Function):
         # The sum over the keys of weight times gradient, which the softmax takes off.
         share = (gradient * out).sum(dim=-1, keepdim=True)
         rows = gradient * ctx.gain, share, query, key, value, of_query, of_key, of_value
-        for weights, dropped, (g, share, q, k, v, of_q, of_k, of_v) in zip(
-            drawn[::2], drawn[1::2], _blocks(ctx.block, *rows)
-        ):
-            kept = weights.masked_fill(dropped, 0.0)
-            of_scores = (g @ v.transpose(-2, -1)).mul_(kept).sub_(weights * share)
+        for weights, (g, share, q, k, v, of_q, of_k, of_v) in zip(drawn, _blocks(ctx.block, *rows)):
+            kept = weights.clamp_min(0)
+            of_scores = (g @ v.transpose(-2, -1)).mul_(kept)
+            of_scores.addcmul_(weights.abs(), share, value=-1)
             torch.matmul(kept.transpose(-2, -1), g, out=of_v)
             torch.matmul(of_scores, k * ctx.scale, out=of_q)
             torch.matmul(of_scores.transpose(-2, -1), q * ctx.scale, out=of_k)
@@ -87,9 +87,3 @@ def _blocks(size: int, *tensors: Tensor | None) -> Iterator[tuple[Tensor | None,
     """The same ``size`` of ``N`` of every tensor, block after block."""
     for start in range(0, len(tensors[0]), size):
         yield tuple(None if x is None else x[start : start + size] for x in tensors)
-
-
-def _draw_16_bits(like: Tensor) -> Tensor:
-    """Uniform numbers from -32,768 to 32,767: four from each of torch's draws."""
-    draws = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    return draws.view(torch.int16)[: like.numel()].view(like.shape)

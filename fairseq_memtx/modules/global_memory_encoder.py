@@ -9,6 +9,7 @@ import torch
 from fairseq.models.transformer import TransformerConfig
 from torch import Tensor, nn
 
+from .dropout import quicken_dropout
 from .global_attention import DecompressingLayer, GlobalMemoryLayer, MemoryOnlyLayer
 from .memory_encoder import MemoryEncoder, too_long
 
@@ -43,6 +44,7 @@ class GlobalMemoryEncoder(MemoryEncoder):
             kinds = {GlobalMemoryLayer: cfg.encoder.layers}
         self._kinds = [kind for kind, count in kinds.items() for _ in range(count)]
         super().__init__(cfg, dictionary, embed_tokens, memory_scale=ROBERTA_SCALE)
+        quicken_dropout(self)
 
     def build_encoder_layer(self, cfg) -> nn.Module:
         """The next layer, from the bottom up."""

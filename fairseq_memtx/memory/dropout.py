@@ -1,0 +1,50 @@
+"""Dropout on a CPU, where torch spends its time on drawing what to drop.
+
+torch draws a number for every element, on one core. Here one of numpy's generators, seeded by
+torch's, draws 16 bits for each, in a tenth of the time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def drop(x: Tensor, dropout: float) -> Tensor:
+    """``x`` with some elements set to zero and the others made up for it.
+
+    Args:
+        x: of any shape.
+        dropout: probability of an element, to the nearest 1/65536 where `is_drawn_here`.
+    """
+    if not is_drawn_here(x):
+        return functional.dropout(x, dropout)
+    return x * draw_marks(x, dropout).clamp_(0, 0.5).mul_(2 * gain(dropout))
+
+
+def is_drawn_here(x: Tensor) -> bool:
+    """Whether this is a tensor for which torch would be slow."""
+    exact = x.dtype in (torch.float32, torch.float64)
+    return exact and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+
+
+def draw_marks(like: Tensor, dropout: float) -> Tensor:
+    """At most -0.5 for every element that is dropped and at least 0.5 for the others.
+
+    In the shape and type of ``like``.
+    """
+    seed = int(torch.randint(2**62, ()))
+    words = np.random.SFC64(seed).random_raw(-(-like.numel() // 4))
+    bits = torch.from_numpy(words.view(np.int16)[: like.numel()]).view(like.shape)
+    return bits.to(like.dtype).sub_(_dropped_of_65536(dropout) - 2**15 - 0.5)
+
+
+def gain(dropout: float) -> float:
+    """By what the kept elements are multiplied."""
+    return 2**16 / max(1, 2**16 - _dropped_of_65536(dropout))
+
+
+def _dropped_of_65536(dropout: float) -> int:
+    return max(1, round(dropout * 2**16))

@@ -1,0 +1,31 @@
+"""fairseq's dropout, drawn quickly on a CPU."""
+
+from __future__ import annotations
+
+from fairseq.modules import FairseqDropout
+from torch import Tensor, nn
+
+from ..memory import drop
+
+
+class QuickDropout(FairseqDropout):
+    """As its base class: `memory.drop` in place of torch's.
+
+    Args:
+        p: probability that an element is dropped.
+        module_name: of the module that it belongs to, for ``--retain-dropout-modules``.
+    """
+
+    def forward(self, x: Tensor, inplace: bool = False) -> Tensor:
+        """``x`` in evaluation, unless dropout is retained."""
+        if self.p > 0 and (self.training or self.apply_during_inference):
+            return drop(x, self.p)
+        return x
+
+
+def quicken_dropout(module: nn.Module) -> None:
+    """Put a `QuickDropout` in the place of every dropout of fairseq's inside ``module``."""
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if type(child) is FairseqDropout:
+                setattr(parent, name, QuickDropout(child.p, child.module_name))
