@@ -4,11 +4,11 @@
 #     bash examples/long_documents/train.sh TASK SAVE_DIR [flags of fairseq-train]
 #
 # TASK  majority-tagging   generated; needs no data
-#       masked-lm          articles in data-bin/wikitext2-documents
-#       sst2, rte          sentences in data-bin/sst2 and data-bin/rte, from a model of masked-lm:
-#                          add --finetune-from-model CHECKPOINT
-#       extractive-qa      train.json, valid.json and dict.txt in data-bin/qa
-# (or in the folder $DATA)
+#       pretrain           rows of 128 pieces from data-bin/wikitext2-documents, without memory
+#       masked-lm          whole articles from there, from a model of pretrain
+#       sst2, rte          sentences in data-bin/sst2 and data-bin/rte, from one of either
+#       extractive-qa      train.json, valid.json and dict.txt in data-bin/qa, likewise
+# (or in the folder $DATA); "from a model": add --finetune-from-model CHECKPOINT
 #
 # For instance: bash examples/long_documents/train.sh majority-tagging checkpoints/tags --seed 1 --cpu
 # The last flags win: --memory-tokens 0, --sparse-attention window. With PRINT_ONLY=1 the command is
@@ -42,14 +42,23 @@ case $task in
             --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 200
             --total-num-update 1500 --max-update 1500 --validate-interval-updates 250)
         ;;
+    pretrain)
+        data=("${DATA:-$root/data-bin/wikitext2-documents}")
+        # The loss is that of single words for some hundred updates, however long they are: hence
+        # short rows. With dropout, or with whole articles, it stayed there for 2,000.
+        recipe=(--task masked_lm --criterion masked_lm --sample-break-mode none
+            --tokens-per-sample 128 --max-positions 128 "${small[@]}" --memory-tokens 0
+            --sparse-attention none --dropout 0 --attention-dropout 0 --batch-size 16 --lr 1e-3
+            --lr-scheduler polynomial_decay --warmup-updates 200 --total-num-update 2500
+            --max-update 2500 --validate-interval-updates 250)
+        ;;
     masked-lm)
         data=("${DATA:-$root/data-bin/wikitext2-documents}")
-        # The text is small and the loss leaves that of single words after some hundred updates only,
-        # however long they are: hence one document an update, and many of them.
         recipe=(--task masked_lm --criterion masked_lm --sample-break-mode complete_doc
-            --tokens-per-sample 2048 --max-positions 2048 "${small[@]}" --dropout 0.1
-            --batch-size 1 --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 200
-            --total-num-update 2000 --max-update 2000 --validate-interval-updates 250)
+            --tokens-per-sample 2048 --max-positions 2048 "${small[@]}" --dropout 0
+            --attention-dropout 0 --batch-size 4 --lr 5e-4 --lr-scheduler polynomial_decay
+            --warmup-updates 50 --total-num-update 400 --max-update 400
+            --validate-interval-updates 100)
         ;;
     sst2)
         data=("${DATA:-$root/data-bin/sst2}")
@@ -69,7 +78,7 @@ case $task in
             --warmup-updates 100 --total-num-update 2000 --max-update 2000
             --best-checkpoint-metric f1 --maximize-best-checkpoint-metric)
         ;;
-    *) fail "unknown task $task: use majority-tagging, masked-lm, sst2, rte or extractive-qa" ;;
+    *) fail "unknown task $task: use majority-tagging, pretrain, masked-lm, sst2, rte or extractive-qa" ;;
 esac
 
 [ ! -x "$root/.venv/bin/fairseq-train" ] || PATH="$root/.venv/bin:$PATH"

@@ -1,12 +1,10 @@
 """Dropout on a CPU, where torch spends its time on drawing what to drop.
 
-torch draws a number for every element, on one core. Here one of numpy's generators, seeded by
-torch's, draws 16 bits for each, in a tenth of the time.
+torch draws a number of 64 bits for every element, one after the other. Here an element gets 16.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,7 +17,7 @@ def drop(x: Tensor, dropout: float) -> Tensor:
         x: of any shape.
         dropout: probability of an element, to the nearest 1/65536 where `is_drawn_here`.
     """
-    if not is_drawn_here(x):
+    if not dropout or not is_drawn_here(x):
         return functional.dropout(x, dropout)
     return x * draw_marks(x, dropout).clamp_(0, 0.5).mul_(2 * gain(dropout))
 
@@ -35,9 +33,8 @@ def draw_marks(like: Tensor, dropout: float) -> Tensor:
 
     In the shape and type of ``like``.
     """
-    seed = int(torch.randint(2**62, ()))
-    words = np.random.SFC64(seed).random_raw(-(-like.numel() // 4))
-    bits = torch.from_numpy(words.view(np.int16)[: like.numel()]).view(like.shape)
+    words = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    bits = words.view(torch.int16)[: like.numel()].view(like.shape)
     return bits.to(like.dtype).sub_(_dropped_of_65536(dropout) - 2**15 - 0.5)
 
 

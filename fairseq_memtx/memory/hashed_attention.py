@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from .dropout import drop
 from .global_attention import SparseAttention, fill_up
 
 
@@ -67,7 +67,7 @@ class HashedAttention(SparseAttention):
 
         exact = torch.promote_types(scores.dtype, torch.float32)
         weights = torch.softmax(scores, dim=-1, dtype=exact).to(value.dtype)
-        weights = functional.dropout(weights, dropout)
+        weights = drop(weights, dropout)
         to_memory, *to_chunks = weights.split([memory_tokens, *[size] * len(orders)], dim=-1)
         attended = to_memory @ memory_value
         for order, to_chunk in zip(orders, to_chunks):

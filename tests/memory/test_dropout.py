@@ -38,6 +38,8 @@ def test_the_seed_is_torchs():
 def test_everything_and_nothing():
     assert torch.equal(drop(torch.ones(9), 1.0), torch.zeros(9))
     assert drop(torch.ones(0), 0.5).shape == (0,)
+    ones = torch.ones(300_000)
+    assert torch.equal(drop(ones, 0.0), ones)
 
 
 def test_half_precision_goes_torchs_way():

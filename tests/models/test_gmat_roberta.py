@@ -9,10 +9,12 @@ import torch
 from conftest import batch, toy_task, words
 from fairseq.models import ARCH_CONFIG_REGISTRY
 from fairseq.models.roberta import RobertaModel
+from fairseq.modules import FairseqDropout
 from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
+from fairseq_memtx.modules.dropout import QuickDropout
 
 SMALL = {
     "encoder_embed_dim": 16,
@@ -185,6 +187,25 @@ def test_attention_dropout_is_for_training():
     rows = torch.randn(3 + 8, 1, 16, dtype=torch.float64)
     outputs = [attention(rows, rows, rows)[0] for _ in range(2)]
     assert (outputs[0] != outputs[1]).any(dim=-1).all(), "of memory rows and of tokens"
+
+
+def test_every_dropout_of_the_encoder_is_the_quick_one():
+    """In training, or where it is retained, and with the rates of the flags."""
+    flags = {"dropout": 0.25, "attention_dropout": 0.5, "activation_dropout": 0.75}
+    encoder = build(
+        encoder_layers=3, compress_layers=1, memory_layers=1, decompress_layers=1, **flags
+    )
+    encoder = encoder.encoder.sentence_encoder
+    dropouts = [module for module in encoder.modules() if isinstance(module, FairseqDropout)]
+    assert {type(module) for module in dropouts} == {QuickDropout}
+    assert sorted(module.p for module in dropouts) == [0.25] * 4 + [0.5] * 3 + [0.75] * 3
+    ones = torch.ones(1000)
+    for module in (encoder.dropout_module, encoder.layers[0].dropout_module):
+        assert torch.equal(module(ones), ones)
+        module.train()
+        assert 150 < module(ones).eq(0).sum() < 350
+        module.eval().make_generation_fast_("", retain_dropout=True)
+        assert 150 < module(ones).eq(0).sum() < 350
 
 
 def test_separate_projections_are_used_for_memory_rows():
