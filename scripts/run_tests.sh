@@ -2,7 +2,7 @@
 # All checks: style, then the tests. Sets itself up; later runs install nothing.
 #
 # Launch: bash scripts/run_tests.sh [arguments of pytest]
-# About 4 minutes on 2 cores.
+# About 8 minutes on 2 cores.
 set -euo pipefail
 source "$(dirname "$0")/environment.sh"
 

@@ -8,6 +8,7 @@ spent once, in a server from which all such processes are forked.
 from __future__ import annotations
 
 import atexit
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -59,6 +60,8 @@ def _be(
         os.dup2(os.open(stream, os.O_RDWR | os.O_CREAT), number)
     sys.stdin = os.fdopen(0, closefd=False)
     multiprocessing.set_start_method(None, force=True)  # not the server's
+    logging.root.handlers.clear()  # of what fairseq said on being imported
+    logging.root.setLevel(logging.WARNING)
     sys.argv = [command, *arguments]
     (script,) = entry_points(group="console_scripts", name=command)
     try:

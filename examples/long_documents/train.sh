@@ -55,10 +55,10 @@ case $task in
     masked-lm)
         data=("${DATA:-$root/data-bin/wikitext2-documents}")
         recipe=(--task masked_lm --criterion masked_lm --sample-break-mode complete_doc
-            --tokens-per-sample 2048 --max-positions 2048 "${small[@]}" --dropout 0
+            --tokens-per-sample 2048 --max-positions 2048 "${small[@]}" --dropout 0.1
             --attention-dropout 0 --batch-size 4 --lr 5e-4 --lr-scheduler polynomial_decay
-            --warmup-updates 50 --total-num-update 400 --max-update 400
-            --validate-interval-updates 100)
+            --warmup-updates 30 --total-num-update 300 --max-update 300
+            --validate-interval-updates 50)
         ;;
     sst2)
         data=("${DATA:-$root/data-bin/sst2}")
@@ -68,8 +68,8 @@ case $task in
     rte)
         data=("${DATA:-$root/data-bin/rte}")
         # </s> between the two sentences, as in RoBERTa.
-        recipe=("${sentences[@]}" --separator-token 2 --total-num-update 800 --max-update 800
-            --validate-interval-updates 80)
+        recipe=("${sentences[@]}" --separator-token 2 --warmup-updates 30
+            --total-num-update 160 --max-update 160 --validate-interval-updates 40)
         ;;
     extractive-qa)
         data=("${DATA:-$root/data-bin/qa}")
