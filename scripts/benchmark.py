@@ -11,7 +11,7 @@ Launch: ``OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive python scripts/benchmark.py 
 ``long_documents``
     `gmat_roberta` against `roberta`, Longformer and BigBird: time and memory of a training step.
 
-Times are noisy, so the models take turns in one process, and medians and ratios are what to quote.
+Times are noisy, so the models take turns, and medians and ratios are what to quote.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ Encoders of 2 layers, d 256, feed-forward 1,024, 4 heads, without a head: chunks
 64 memory tokens; fairseq's RoBERTa, dense; and from Hugging Face's ``transformers`` Longformer
 (window 512, 64 global tokens) and BigBird (blocks of 64, 3 random ones). One document a batch.
 
-Measured at every length, with dropout 0 and 0.1 (of layers and of attention weights): the time of a
-training step (forward, backward, Adam), all models in turns, and its peak of memory, each in a
-process of its own, less what the process held before the step. Dense attention with dropout keeps
-its scores; where they would not fit into the machine it is left out.
+Measured at every length, with dropout 0 and 0.1 (of layers and of attention weights), every model
+in a process of its own: the time of a training step (forward, backward, Adam), all models in turns,
+and its peak of memory, less what the process held before the step. Dense attention with dropout
+keeps its scores; where they would not fit into the machine it is left out.
 
 Besides, one forward pass of ours over a document of 65,536 tokens.
 """
@@ -19,6 +19,7 @@ import logging
 import os
 import statistics
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from typing import Any
 import torch
 from benchmark_turns import SEED, compare
 from long_document_models import BIGBIRD, DENSE, LONGFORMER, MODELS, OURS, Sizes, build
-from peak_memory import Peak, in_own_process
+from own_process import OwnProcess, in_own_process
+from peak_memory import Peak
 from torch import Tensor
 from tqdm import tqdm
 
@@ -136,14 +138,22 @@ def take_turns(
     where: tuple[str, bool],
     rounds: int,
 ) -> dict[str, list[float]]:
-    """Milliseconds of a step of each model, once a round, after a round that warms up."""
-    models = {name: Trainee(name, sizes, length, dropout, where) for name in names}
+    """Milliseconds of a step of each model, once a round, after a round that warms up.
+
+    Each model has a process of its own, as where it is trained: in one process, a model is spared
+    page faults by the memory that those before it have fetched from the system and given back.
+    """
     times: dict[str, list[float]] = {name: [] for name in names}
-    for round_ in tqdm(range(rounds + 1), desc=f"{length} tokens", unit="round", leave=False):
-        for name in names if round_ % 2 else names[::-1]:
-            milliseconds = 1000 * models[name].step()
-            if round_:
-                times[name].append(milliseconds)
+    with ExitStack() as processes:
+        models = {
+            name: processes.enter_context(OwnProcess(Trainee, name, sizes, length, dropout, where))
+            for name in names
+        }
+        for round_ in tqdm(range(rounds + 1), desc=f"{length} tokens", unit="round", leave=False):
+            for name in names if round_ % 2 else names[::-1]:
+                milliseconds = 1000 * models[name].call("step")
+                if round_:
+                    times[name].append(milliseconds)
     return times
 
 

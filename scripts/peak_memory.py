@@ -1,21 +1,10 @@
-"""How much memory a piece of work needs, in a process of its own."""
+"""How much memory a piece of work needs."""
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Callable
 
 import torch
-
-
-def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a new process, whose memory is that of nobody else."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["torch", "fairseq"])  # which takes seconds
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 class Peak:
