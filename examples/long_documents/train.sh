@@ -44,8 +44,8 @@ case $task in
         ;;
     pretrain)
         data=("${DATA:-$root/data-bin/wikitext2-documents}")
-        # The loss is that of single words for some hundred updates, however long the rows are:
-        # hence short ones. With whole articles and dropout it was still there after 1,859.
+        # Many updates pass before words are more than their frequencies, however long the rows are:
+        # hence short ones. With whole articles and dropout, perplexity was 982 after 1,800 updates.
         recipe=(--task masked_lm --criterion masked_lm --sample-break-mode none
             --tokens-per-sample 128 --max-positions 128 "${small[@]}" --memory-tokens 0
             --sparse-attention none --dropout 0 --attention-dropout 0 --batch-size 16 --lr 1e-3
