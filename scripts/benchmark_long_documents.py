@@ -9,6 +9,8 @@ in a process of its own: the time of a training step (forward, backward, Adam), 
 and its peak of memory, less what the process held before the step. Dense attention with dropout
 keeps its scores; where they would not fit into the machine it is left out.
 
+``--one-process`` times all models in one process, where they share what the allocator has fetched.
+
 Besides, one forward pass of ours over a document of 65,536 tokens.
 """
 
@@ -20,9 +22,10 @@ import os
 import statistics
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import torch
 from benchmark_turns import SEED, compare
@@ -47,6 +50,12 @@ TINY = Sizes(
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of this benchmark alone."""
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--lengths", nargs="+", type=int, metavar="L", help="measure these alone")
+    parser.add_argument(
+        "--one-process",
+        action="store_true",
+        help="time all models in one process",
+    )
     parser.add_argument("--device", default="cpu", help="such as cuda (default: cpu)")
     parser.add_argument(
         "--bf16", action="store_true", help="compute in bfloat16 where torch's autocast does so"
@@ -58,8 +67,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds and MiB of a training step, by dropout, length and model."""
     sizes = TINY if arguments.tiny else Sizes()
+    if arguments.lengths:
+        sizes = replace(sizes, lengths=tuple(arguments.lengths))
     where = (arguments.device, arguments.bf16)
-    result: dict[str, Any] = {"sizes": asdict(sizes), "device": device_name(arguments.device)}
+    result: dict[str, Any] = {
+        "sizes": asdict(sizes),
+        "device": device_name(arguments.device),
+        "one_process": arguments.one_process,
+    }
     steps: dict[str, Any] = {}
     cases = [(dropout, length) for dropout in sizes.dropouts for length in sizes.lengths]
     for dropout, length in tqdm(cases, desc="lengths", unit="length"):
@@ -70,7 +85,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         ]
         # Long steps are less noisy, and there is time for fewer of them.
         rounds = max(1, min(arguments.rounds, arguments.rounds * 4096 // length))
-        times = take_turns(names, sizes, length, dropout, where, rounds)
+        times = take_turns(names, sizes, length, dropout, where, rounds, arguments.one_process)
         steps.setdefault(str(dropout), {})[str(length)] = {
             name: {
                 "milliseconds": statistics.median(times[name]),
@@ -137,21 +152,26 @@ def take_turns(
     dropout: float,
     where: tuple[str, bool],
     rounds: int,
+    one_process: bool = False,
 ) -> dict[str, list[float]]:
     """Milliseconds of a step of each model, once a round, after a round that warms up.
 
     Each model has a process of its own, as where it is trained: in one process, a model is spared
     page faults by the memory that those before it have fetched from the system and given back.
     """
+
+    def stepping(name: str) -> Callable[[], float]:
+        trainee = name, sizes, length, dropout, where
+        if one_process:
+            return Trainee(*trainee).step
+        return partial(processes.enter_context(OwnProcess(Trainee, *trainee)).call, "step")
+
     times: dict[str, list[float]] = {name: [] for name in names}
     with ExitStack() as processes:
-        models = {
-            name: processes.enter_context(OwnProcess(Trainee, name, sizes, length, dropout, where))
-            for name in names
-        }
+        steps = {name: stepping(name) for name in names}
         for round_ in tqdm(range(rounds + 1), desc=f"{length} tokens", unit="round", leave=False):
             for name in names if round_ % 2 else names[::-1]:
-                milliseconds = 1000 * models[name].call("step")
+                milliseconds = 1000 * steps[name]()
                 if round_:
                     times[name].append(milliseconds)
     return times

@@ -40,10 +40,15 @@ def test_errors_arrive_as_they_are():
         empty.call("pop")
 
 
-def test_models_of_long_documents_are_timed_each_in_its_own_process(monkeypatch):
+def test_models_of_long_documents_are_timed_each_in_its_own_process_unless_asked(monkeypatch):
     import benchmark_long_documents
 
     monkeypatch.setattr(benchmark_long_documents, "Trainee", Pid)
     times = benchmark_long_documents.take_turns(["one", "other"], None, 8, 0.0, ("cpu", False), 2)
     assert len(times["one"]) == len(times["other"]) == 2
     assert len({*times["one"], *times["other"], os.getpid()}) == 3
+
+    times = benchmark_long_documents.take_turns(
+        ["one", "other"], None, 8, 0.0, ("cpu", False), 2, one_process=True
+    )
+    assert times == {"one": [os.getpid()] * 2, "other": [os.getpid()] * 2}
