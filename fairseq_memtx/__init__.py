@@ -9,9 +9,7 @@ __version__ = "0.1.0"
 
 errors.install_hook()
 compat.check_versions()
-compat.restore_numpy_long()
-compat.repair_whole_word_masking()
-compat.allow_fairseq_checkpoints()
+compat.mend_fairseq()
 
 from . import criterions, models, safe_loading, tasks  # noqa: E402
 

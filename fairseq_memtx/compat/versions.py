@@ -1,0 +1,57 @@
+"""Which Python, torch, numpy and fairseq there are, and whether they will do."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy
+import torch
+
+from ..errors import MemtxError
+
+OLDEST_PYTHON = (3, 8)
+
+
+def check_versions(python: tuple[int, ...] = sys.version_info[:3]) -> None:
+    """Stop early, in one line, where the plugin cannot work.
+
+    Raises:
+        MemtxError: for a Python that is too old, and for a fairseq that is missing, cannot be
+            imported, or has not the hooks of the 0.12 line.
+    """
+    if python < OLDEST_PYTHON:
+        raise MemtxError(
+            f"Python {'.'.join(map(str, python))} is too old: use Python 3.11 or 3.12 "
+            "(3.8 or later with a fairseq of your own)"
+        )
+    advice = "install the fairseq that is tested with 'pip install ve-fairseq==0.12.3'"
+    try:
+        import fairseq
+        from fairseq.models.transformer import TransformerConfig, TransformerEncoderBase
+    except Exception as cause:
+        found = getattr(sys.modules.get("fairseq"), "__version__", "none that can be imported")
+        raise MemtxError(
+            f"fairseq 0.12 is needed and {found} was found ({cause}): {advice}"
+        ) from cause
+    for owner, hook in [
+        (TransformerEncoderBase, "forward_embedding"),
+        (TransformerEncoderBase, "build_encoder_layer"),
+        (TransformerConfig, "from_namespace"),
+    ]:
+        if not hasattr(owner, hook):
+            raise MemtxError(
+                f"fairseq {getattr(fairseq, '__version__', '')} has no {owner.__name__}.{hook}, "
+                f"which the plugin overrides: {advice}"
+            )
+
+
+def versions() -> dict[str, str]:
+    """Name and version of everything that matters in a bug report."""
+    import fairseq
+
+    return {
+        "python": sys.version.split()[0],
+        "fairseq": fairseq.__version__,
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
