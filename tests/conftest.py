@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import subprocess
@@ -36,6 +37,33 @@ SMALL = {
     "share_all_embeddings": True,
 }
 VARIANTS = ["tokens", "controller", "shared-controller", "bottleneck", "bottleneck-skip"]
+
+
+def pytest_addoption(parser) -> None:
+    """Add ``--quick``: what can be tried without a second process, a training or a fuzz test."""
+    parser.addoption("--quick", action="store_true", help="no second process, training or fuzz")
+
+
+def pytest_configure(config) -> None:
+    """Leave out by their marks what takes long."""
+    if config.getoption("--quick") and not config.option.markexpr:
+        config.option.markexpr = "not training and not processes and not fuzz"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_process(request):
+    """With ``--quick``: skip, and say so, whatever would start another process."""
+    if not request.config.getoption("--quick"):
+        yield
+        return
+
+    def skip(*arguments, **options) -> None:
+        pytest.skip("starts a second process, which --quick leaves out")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", skip)
+        patch.setattr(multiprocessing.process.BaseProcess, "start", skip)
+        yield
 
 
 def words(count: int = 20) -> Dictionary:
