@@ -6,6 +6,7 @@ numpy, so that a user's own fairseq works by ``--user-dir`` without installing a
 """
 
 from .fast_path import drop_fast_path, drop_fast_path_weights
+from .literals import read_literals_only
 from .numpy_two import restore_numpy_long
 from .safe_classes import allow_fairseq_checkpoints, safe_classes
 from .versions import OLDEST_PYTHON, check_versions, versions
@@ -18,6 +19,7 @@ __all__ = [
     "drop_fast_path",
     "drop_fast_path_weights",
     "mend_fairseq",
+    "read_literals_only",
     "restore_numpy_long",
     "repair_whole_word_masking",
     "safe_classes",
@@ -27,6 +29,7 @@ __all__ = [
 
 def mend_fairseq() -> None:
     """Apply every repair, once; each leaves a fairseq that has not its fault as it is."""
+    read_literals_only()
     restore_numpy_long()
     repair_whole_word_masking()
     allow_fairseq_checkpoints()

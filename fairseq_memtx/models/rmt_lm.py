@@ -118,7 +118,7 @@ def check(args, vocabulary: int) -> None:
         )
     parse_cutoff(args.adaptive_softmax_cutoff, vocabulary)
     if args.character_embeddings:
-        # fairseq evaluates their --character-filters as a program, also those of a checkpoint.
+        # Their embedding has no table of words, which the output layers are tied to.
         raise MemtxError("--character-embeddings are not supported: leave the flag out")
     if args.backbone == "transformer":
         if args.cache_length:

@@ -16,8 +16,6 @@ from ..errors import MemtxError
 def parse_cutoff(text: str | None, vocabulary: int) -> list[int]:
     """The numbers of ``--adaptive-softmax-cutoff``, none where there is no text.
 
-    fairseq evaluates this text as a program, and it may come with somebody's checkpoint.
-
     Args:
         text: numbers and commas.
         vocabulary: ``V``.
