@@ -74,6 +74,8 @@ class RmtLanguageModel(TransformerLanguageModel):
             MemtxError: if the flags make no sense together.
         """
         check(args, len(task.source_dictionary))
+        if args.decoder_layers_to_keep:
+            args.decoder_layers = len(args.decoder_layers_to_keep.split(","))
         decoder = DECODER_OF_BACKBONE[str(args.backbone)]
         if args.backbone == "transformer":
             # Whatever embedding fairseq's own model would have.

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from fairseq.models.transformer import TransformerDecoder
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import MemtxError
@@ -170,7 +170,7 @@ class RecurrentMemoryDecoder(TransformerDecoder):
             self._reorder_keys(text.keys, new_order)
 
     def _reorder_keys(self, keys: dict, order: Tensor) -> None:
-        for layer in self.layers:
+        for layer in self.layers.children():
             layer.self_attn.reorder_incremental_state(keys, order)
 
     def read_segment(
@@ -292,8 +292,10 @@ class RecurrentMemoryDecoder(TransformerDecoder):
         x = x.transpose(0, 1)
         forbidden = x.new_zeros(mask.shape).masked_fill(mask, float("-inf"))
         inputs = []
-        for layer in self.layers:
+        for layer, dropped in self._each_layer():
             inputs.append(x.transpose(0, 1))
+            if dropped:
+                continue
             x, _, _ = layer(
                 x,
                 incremental_state=keys,
@@ -302,6 +304,16 @@ class RecurrentMemoryDecoder(TransformerDecoder):
             )
         x = x.transpose(0, 1)
         return (x if self.layer_norm is None else self.layer_norm(x)), inputs
+
+    def _each_layer(self) -> list[tuple[nn.Module, bool]]:
+        """All layers in order, and whether LayerDrop (arXiv:1909.11556) leaves one out this time.
+
+        fairseq's list of layers draws whenever it is iterated over, and gives those that stay. The
+        cache has a place for every layer, so a dropped one has to be known too: what would have
+        entered it goes on to the next.
+        """
+        staying = set(self.layers)
+        return [(layer, layer not in staying) for layer in self.layers.children()]
 
     def _project_out(self, x: Tensor) -> Tensor:
         return x if self.project_out_dim is None else self.project_out_dim(x)

@@ -5,14 +5,19 @@ Shapes: those of `recurrent_decoder`.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
+from fairseq import utils
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .recurrent_decoder import RecurrentMemoryDecoder
 from .tied_adaptive_softmax import TiedAdaptiveSoftmax, parse_cutoff
 from .transformer_xl_layer import TransformerXLLayer, distance_embedding
+
+logger = logging.getLogger(__name__)
 
 _POSITIONS = "positions"  # under this name the layers' projected distances lie beside the keys
 
@@ -22,10 +27,14 @@ class TransformerXLDecoder(RecurrentMemoryDecoder):
 
     The cache holds the last rows of the augmented text, memory rows among them, and takes their
     places in it: so does the published code of RMT, whose weights can be converted.
+
+    Its ``version`` is 4 since it takes ``--activation-fn``; up to 3 it ignored the flag.
     """
 
     def __init__(self, cfg, dictionary, embed_tokens) -> None:
         super().__init__(cfg, dictionary, embed_tokens)
+        self.version.fill_(4)
+        self.checkpoint_layers = cfg.checkpoint_activations
         self.embed_positions = None  # distances take their place
         heads = cfg.decoder_attention_heads
         self.attention_biases = nn.Parameter(torch.zeros(2, heads, self.embed_dim // heads))
@@ -42,8 +51,18 @@ class TransformerXLDecoder(RecurrentMemoryDecoder):
                 self.output_projection.weight = embed_tokens.weight
 
     def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
-        """As fairseq's, but without a projection where an adaptive softmax takes its place."""
+        """As fairseq's, but without a projection where an adaptive softmax takes its place.
+
+        An older checkpoint computes on as it was trained, with ReLU.
+        """
         super().upgrade_state_dict_named(state_dict, name)
+        if state_dict[f"{name}.version"].item() < 4 and self.cfg.activation_fn != "relu":
+            logger.warning(
+                f"this model was trained with relu, since --activation-fn {self.cfg.activation_fn} "
+                "was ignored then: it goes on with relu"
+            )
+            for layer in self.layers.children():
+                layer.activation_fn = utils.get_activation_fn("relu")
         if self.adaptive_softmax is not None:
             state_dict.pop(f"{name}.output_projection.weight", None)
         return state_dict
@@ -55,7 +74,8 @@ class TransformerXLDecoder(RecurrentMemoryDecoder):
             cfg.decoder_attention_heads,
             cfg.dropout,
             cfg.attention_dropout,
-            cfg.activation_dropout,
+            cfg.activation_dropout or cfg.relu_dropout,  # the older name of the same flag
+            cfg.activation_fn,
         )
 
     def _layers(
@@ -71,13 +91,19 @@ class TransformerXLDecoder(RecurrentMemoryDecoder):
         rows_read = mask.size(1)
         tables = self._positions(rows_read, ahead, x, keys)
         inputs = []
-        for index, layer in enumerate(self.layers):
+        for index, (layer, dropped) in enumerate(self._each_layer()):
             inputs.append(x)
+            if dropped:
+                continue
             past = None if keys is None else keys.get(index)
             if past is None and cache is not None:
                 past = layer.self_attn.keys_values(cache[:, index].to(x))
             positions = tables[index][:, -(rows_read + ahead) :]
-            x, keys_values = layer(x, past, hidden, positions, self.attention_biases)
+            arguments = (x, past, hidden, positions, self.attention_biases)
+            if self.checkpoint_layers and self.training:
+                x, keys_values = checkpoint(layer, *arguments, use_reentrant=False)
+            else:
+                x, keys_values = layer(*arguments)
             if keys is not None:
                 keys[index] = keys_values
         return x, inputs
@@ -92,7 +118,7 @@ class TransformerXLDecoder(RecurrentMemoryDecoder):
             rows_read = self.cache_length + 2 * self.memory_tokens + self.segment_length
         distances = distance_embedding(rows_read, ahead, self.embed_dim, like)
         distances = self.dropout_module(distances)
-        tables = [layer.self_attn.positions(distances) for layer in self.layers]
+        tables = [layer.self_attn.positions(distances) for layer in self.layers.children()]
         if keys is not None:
             keys[_POSITIONS] = tables
         return tables

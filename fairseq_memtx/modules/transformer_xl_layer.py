@@ -7,6 +7,7 @@ Shapes: ``B`` batch, ``N`` rows, ``K`` rows that can be read (the cache, then th
 from __future__ import annotations
 
 import torch
+from fairseq import utils
 from fairseq.modules import FairseqDropout, LayerNorm
 from torch import Tensor, nn
 
@@ -120,6 +121,7 @@ class TransformerXLLayer(nn.Module):
         dropout: of what the sub-layers give.
         attention_dropout: of the attention weights.
         activation_dropout: inside the feed-forward sub-layer.
+        activation_fn: inside the feed-forward sub-layer, by fairseq's name.
     """
 
     def __init__(
@@ -130,11 +132,13 @@ class TransformerXLLayer(nn.Module):
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         activation_dropout: float = 0.0,
+        activation_fn: str = "relu",
     ) -> None:
         super().__init__()
         name = type(self).__name__
         self.self_attn = RelativeAttention(channels, heads, attention_dropout)
         self.self_attn_layer_norm = LayerNorm(channels)
+        self.activation_fn = utils.get_activation_fn(activation_fn)
         self.fc1 = nn.Linear(channels, ffn_channels)
         self.fc2 = nn.Linear(ffn_channels, channels)
         self.final_layer_norm = LayerNorm(channels)
@@ -155,6 +159,6 @@ class TransformerXLLayer(nn.Module):
         """As `RelativeAttention.forward`, the whole layer."""
         attended, keys_values = self.self_attn(x, past, hidden, positions, biases)
         x = self.self_attn_layer_norm(x + self.dropout_module(attended))
-        inner = self.activation_dropout_module(torch.relu(self.fc1(x)))
+        inner = self.activation_dropout_module(self.activation_fn(self.fc1(x)))
         x = self.final_layer_norm(x + self.dropout_module(self.fc2(inner)))
         return x, keys_values

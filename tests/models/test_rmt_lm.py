@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+
 import pytest
 import torch
 from conftest import words
 from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from omegaconf import DictConfig
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.memory import StateHolder
@@ -29,18 +33,23 @@ def build(
     *flags: str, arch: str = "rmt_lm_tiny", seed: int = 1, scale: float = 0.2, count: int = 20
 ):
     """A model in float64 and evaluation mode; random weights make every path count."""
-    parser = options.get_training_parser()
-    arguments = ["unused", "--task", "language_modeling", "--arch", arch, "--dropout", "0"]
-    arguments += ["--tokens-per-sample", str(SEGMENT), *flags]
-    args = options.parse_args_and_arch(parser, arguments)
-    cfg = convert_namespace_to_omegaconf(args)
-    task = tasks.TASK_REGISTRY["language_modeling"](args, words(count))
+    cfg = copy.deepcopy(configuration(arch, flags))
+    task = tasks.TASK_REGISTRY["language_modeling"](cfg.task, words(count))
     torch.manual_seed(seed)
     model = task.build_model(cfg.model).double().eval()
     if scale:
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=scale)
     return model
+
+
+@functools.cache
+def configuration(arch: str, flags: tuple[str, ...]) -> DictConfig:
+    """Of a command line, which takes longer to read than a small model to build."""
+    parser = options.get_training_parser()
+    arguments = ["unused", "--task", "language_modeling", "--arch", arch, "--dropout", "0"]
+    arguments += ["--tokens-per-sample", str(SEGMENT), *flags]
+    return convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, arguments))
 
 
 def text(length: int, streams: int = 2, seed: int = 3) -> torch.Tensor:
@@ -284,3 +293,98 @@ def test_flags_that_make_no_sense(flags, says):
 
 def test_criterions_see_no_attention():
     assert build()(text(5))[1] == {"attn": [None]}
+
+
+LAYERDROP = ["memory", "memory and cache", "cache", "fairseq's layers", "nothing"]
+
+
+@pytest.mark.parametrize("kind", LAYERDROP)
+def test_layerdrop_in_training(kind):
+    """Any choice of layers can be left out, from segment to segment, and the cache stays whole."""
+    model = build(*KINDS[kind], "--decoder-layerdrop", "0.5").train()
+    tokens, holder, different = text(3 * SEGMENT), StateHolder(), set()
+    torch.manual_seed(4)
+    for _ in range(10):
+        result = model(tokens, holder=holder)[0]
+        assert result.isfinite().all()
+        different.add(round(result.sum().item(), 6))
+        if holder.state.cache is not None:
+            assert holder.state.cache.size(1) == len(model.decoder.layers)
+    result.sum().backward()
+    assert len(different) > 5
+
+
+@pytest.mark.parametrize("kind", LAYERDROP)
+def test_layerdrop_leaves_evaluation_and_generation_alone(kind):
+    dropped, whole = build(*KINDS[kind], "--decoder-layerdrop", "0.9"), build(*KINDS[kind])
+    tokens, state = text(2 * SEGMENT + 1), {}
+    torch.testing.assert_close(dropped(tokens)[0], whole(tokens)[0])
+    steps = [dropped.decoder(tokens[:, : end + 1], incremental_state=state)[0] for end in range(9)]
+    close = {"rtol": 1e-5, "atol": 1e-6}  # fairseq's attention takes its softmax in float32
+    torch.testing.assert_close(torch.cat(steps, dim=1), whole(tokens)[0], **close)
+
+
+@pytest.mark.parametrize("kind", ["memory and cache", "fairseq's layers"])
+def test_a_dropped_layer_passes_its_input_on(kind):
+    """With the first of two layers dropped the model is the one that has the second alone."""
+    model = build(*KINDS[kind], "--decoder-layerdrop", "0.5").train()
+    short = build(*KINDS[kind], "--decoder-layers", "1").eval()
+    weights = {
+        name.replace("layers.1.", "layers.0."): value
+        for name, value in model.state_dict().items()
+        if "layers.0." not in name
+    }
+    short.load_state_dict(weights)
+    tokens, found = text(SEGMENT), False
+    for seed in range(20):
+        torch.manual_seed(seed)
+        stays = torch.empty(2).uniform_() > 0.5
+        if stays.tolist() == [False, True]:
+            torch.manual_seed(seed)
+            torch.testing.assert_close(model(tokens)[0], short(tokens)[0])
+            found = True
+    assert found
+
+
+@pytest.mark.parametrize("flag", ["--checkpoint-segments", "--checkpoint-activations"])
+@pytest.mark.parametrize("kind", ["memory and cache", "fairseq's layers"])
+def test_recomputation_drops_the_same_layers(kind, flag):
+    """The backward pass computes again what the forward pass had: the same gradients."""
+    gradients = []
+    for more in ([], [flag]):
+        flags = [*KINDS[kind], "--decoder-layerdrop", "0.5", "--attention-dropout", "0.2", *more]
+        model = build(*flags).train()
+        torch.manual_seed(5)
+        model(text(4 * SEGMENT))[0].pow(2).sum().backward()
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name in gradients[0]:
+        torch.testing.assert_close(gradients[0][name], gradients[1][name])
+
+
+def test_activation_function():
+    """It takes effect in both backbones, and a model trained while it did not keeps its ReLU."""
+    tokens = text(5)
+    for backbone in (["--backbone", "transformer-xl"], ["--backbone", "transformer"]):
+        relu, gelu = build(*backbone), build(*backbone, "--activation-fn", "gelu")
+        assert not torch.allclose(relu(tokens)[0], gelu(tokens)[0])
+    again = build("--activation-fn", "gelu", seed=2)
+    again.load_state_dict(build("--activation-fn", "gelu").state_dict())
+    torch.testing.assert_close(again(tokens)[0], build("--activation-fn", "gelu")(tokens)[0])
+
+
+def test_a_model_that_was_trained_without_its_activation_function(caplog):
+    relu = build()
+    old = {**relu.state_dict(), "decoder.version": torch.tensor([3.0])}
+    model = build("--activation-fn", "gelu", seed=2)
+    model.load_state_dict(old)
+    assert "--activation-fn gelu was ignored then" in caplog.text
+    torch.testing.assert_close(model(text(5))[0], relu(text(5))[0])
+    assert model.state_dict()["decoder.version"] == 3, "so that its own checkpoints say the same"
+
+
+def test_layers_to_keep():
+    """As in fairseq: the number of layers, and which of a checkpoint's they are."""
+    for backbone in ("transformer-xl", "transformer"):
+        model = build("--backbone", backbone, "--decoder-layers-to-keep", "1")
+        assert len(model.decoder.layers) == 1
