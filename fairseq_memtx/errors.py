@@ -50,28 +50,15 @@ _OPTIMIZER = (
 _FAIRSEQ_ERRORS = [
     (
         FileNotFoundError,
-        r"No such file or directory: '(?P<file>[^']*dict\.[^']*\.txt)'",
-        None,
-        f"the data folder has no dictionary {{file}}: {_PREPROCESS}",
-    ),
-    (
-        FileNotFoundError,
         r"Dataset not found: (?P<split>\S+) \((?P<folder>.*)\)",
         None,
         f"the data folder {{folder}} has no '{{split}}' set for this language pair: {_PREPROCESS}",
     ),
     (
-        OSError,
-        r"(No such file or directory|Not a directory): '(?P<folder>.*)'",
-        "infer_language_pair",
-        f"there is no data folder {{folder}}: {_PREPROCESS}",
-    ),
-    (
-        Exception,
-        r"Could not infer language pair",
+        AssertionError,
+        r"could not find dataset: (?P<file>.*)",
         None,
-        "the language pair could not be read from the data folder, which is empty or half-written: "
-        f"{_PREPROCESS}, or name the languages with -s and -t",
+        f"there is no set {{file}}: {_PREPROCESS}",
     ),
     (
         Exception,

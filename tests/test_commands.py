@@ -237,6 +237,7 @@ def test_folder_without_a_language_pair(tmp_path):
         "fairseq-train", tmp_path, *PLUGIN, "--arch", "mem_transformer_tiny", "--max-tokens", 9
     )
     assert "the language pair could not be read from the data folder" in line
+    assert f"the data folder {tmp_path} is empty" in line
 
 
 def test_missing_checkpoint(toy_data):

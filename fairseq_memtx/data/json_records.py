@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from ..errors import MemtxError
 
-KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}
+KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+}
+
+
+_HALF = re.compile(r"[\ud800-\udfff]")  # surrogates, which no encoding can write
 
 
 class Record:
@@ -31,7 +41,7 @@ class Record:
             MemtxError: if it is not there or no JSON.
         """
         try:
-            return cls(json.loads(file.read_text(encoding="utf-8")), str(file))
+            return cls(json.loads(file.read_text(encoding="utf-8-sig")), str(file))
         except OSError as cause:
             raise MemtxError(
                 f"{file} cannot be read ({cause.strerror}): put the questions there"
@@ -39,6 +49,10 @@ class Record:
         except ValueError as cause:
             raise MemtxError(
                 f"{file} is not JSON in UTF-8 ({cause}): is it cut off, or another format?"
+            ) from cause
+        except RecursionError as cause:
+            raise MemtxError(
+                f"{file} has lists in lists without end: it is damaged, or another format"
             ) from cause
 
     def __getitem__(self, name: str) -> Record:
@@ -73,11 +87,24 @@ class Record:
         """A whole number."""
         return self._as(int)
 
+    def truth(self) -> bool:
+        """True or false."""
+        return self._as(bool)
+
     def _as(self, kind: type) -> Any:
         if type(self.value) is not kind:  # a truth value would pass for a number
-            shown = json.dumps(self.value)
             raise MemtxError(
-                f"{self.where} has to be {KINDS[kind]}, not "
-                f"{shown if len(shown) < 40 else shown[:40] + '...'}: correct it"
+                f"{self.where} has to be {KINDS[kind]}, not {self._shown()}: correct it"
+            )
+        if kind is str and _HALF.search(self.value):
+            raise MemtxError(
+                f"{self.where} has half a character, as \\ud83d without its other half: correct it"
             )
         return self.value
+
+    def _shown(self) -> str:
+        try:
+            shown = json.dumps(self.value)
+        except RecursionError:
+            shown = "lists in lists without end"
+        return shown if len(shown) < 40 else shown[:40] + "..."

@@ -84,7 +84,7 @@ def _squad_question(record: Record, context: str) -> Question:
     record.where += f" ({name})"
     spans = [_squad_span(answer, context) for answer in record["answers"].items("answer")]
     metric = "squad-2.0" if "is_impossible" in record else "squad-1.1"
-    impossible = metric == "squad-2.0" and record["is_impossible"].value is True
+    impossible = metric == "squad-2.0" and record["is_impossible"].truth()
     if impossible == bool(spans):
         raise MemtxError(
             f"{record.where} "

@@ -87,5 +87,5 @@ def _is_special(dictionary: Dictionary, symbol: int) -> bool:
 def _is_beginning(bpe: Any, symbol: str) -> bool:
     try:
         return bpe.is_beginning_of_word(symbol)
-    except (ValueError, TypeError):  # a symbol that is not of this BPE
+    except (MemtxError, ValueError, TypeError):  # a symbol that is not of this BPE
         return True

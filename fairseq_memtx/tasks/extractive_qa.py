@@ -109,11 +109,7 @@ class ExtractiveQaTask(TokenTask):
         dictionary = Dictionary.load(str(file))
         # As fairseq's masked_lm has it, so that a model trained there fits.
         dictionary.add_symbol("<mask>")
-        try:
-            bpe = encoders.build_bpe(cfg.bpe_settings)
-        except (OSError, ImportError) as cause:
-            raise MemtxError(f"--bpe cannot be used: {cause}") from cause
-        return cls(cfg, dictionary, bpe)
+        return cls(cfg, dictionary, encoders.build_bpe(cfg.bpe_settings))
 
     def load_dataset(self, split: str, **kwargs: Any) -> None:
         """Read and cut the questions of a split.

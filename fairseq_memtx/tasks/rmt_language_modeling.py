@@ -19,7 +19,6 @@ from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import LanguageModelingConfig, LanguageModelingTask
 from omegaconf import II
 
-from .. import data_folder
 from ..data.curriculum import SegmentCurriculum
 from ..data.stream_iterator import StreamIterator, StreamStates
 from ..data.streams import StreamWindows, Text
@@ -126,7 +125,6 @@ class RmtLanguageModelingTask(LanguageModelingTask):
             )
         if not binary.stat().st_size:
             raise MemtxError(f"the text {binary} is empty: give fairseq-preprocess a longer one")
-        data_folder.count_sentences(binary)
         data = data_utils.load_indexed_dataset(
             path, self.dictionary, self.args.dataset_impl, combine=combine
         )

@@ -20,7 +20,6 @@ from omegaconf import MISSING
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from .. import data_folder
 from ..errors import MemtxError
 from .token_task import TokenTask
 
@@ -185,7 +184,6 @@ class SequenceTaggingTask(TaggingTask):
         binary = Path(f"{path}.bin")
         if not binary.exists():
             raise MemtxError(f"there is no {binary}: {PREPROCESS}")
-        data_folder.count_sentences(binary)
         return data_utils.load_indexed_dataset(str(path), dictionary, combine=combine)
 
 

@@ -1,0 +1,60 @@
+"""Dictionaries are read as they are meant, or refused in one line that names file and line.
+
+All families, tasks and commands read theirs by ``Dictionary.add_from_file``. fairseq's own names no
+file, takes a mark at the start of a file for a part of its first word, and takes counts below zero.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+from ..errors import MemtxError
+from .data_folders import what_it_is
+from .text_files import read_text
+
+if TYPE_CHECKING:
+    from fairseq.data import Dictionary
+
+FORMAT = "a dictionary has a word, a space and a count in every line, as fairseq-preprocess writes"
+
+
+def check_dictionaries() -> None:
+    """Put the check around the one method by which fairseq reads a dictionary."""
+    from fairseq.data import Dictionary
+    from fairseq.file_io import PathManager
+
+    unchecked = Dictionary.add_from_file
+    if hasattr(unchecked, "__wrapped__"):
+        return
+
+    @functools.wraps(unchecked)
+    def add_from_file(dictionary, file):
+        if isinstance(file, str):
+            _add(dictionary, Path(PathManager.get_local_path(file)), unchecked)
+        else:
+            unchecked(dictionary, file)
+
+    Dictionary.add_from_file = add_from_file
+
+
+def _add(dictionary: Dictionary, path: Path, unchecked: Callable[..., None]) -> None:
+    if not path.exists():
+        raise MemtxError(f"there is no dictionary {path}: {what_it_is(path.parent)}")
+    text = read_text(path, FORMAT)
+    known = len(dictionary)
+    try:
+        # Of whatever line ends, as if it was read from the file.
+        unchecked(dictionary, io.StringIO(text, newline=None))
+    except (ValueError, RuntimeError) as cause:
+        # Every line before has added one word.
+        what = "a word that is there already" if "uplicate" in str(cause) else "no word and count"
+        raise MemtxError(f"{path}, line {len(dictionary) - known + 1}: {what}: {FORMAT}") from cause
+    counts = dictionary.count[known:]
+    if not counts:
+        raise MemtxError(f"{path} is empty: {FORMAT}")
+    if min(counts) < 0:
+        line = next(number for number, count in enumerate(counts, start=1) if count < 0)
+        raise MemtxError(f"{path}, line {line}: a count below zero: {FORMAT}")
