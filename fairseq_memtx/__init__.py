@@ -3,15 +3,18 @@
 Give this folder to ``--user-dir``. Importing it registers every architecture and criterion.
 """
 
-from . import compat, errors
+# ruff: noqa: E402
+from . import errors
 
 __version__ = "0.1.0"
 
 errors.install_hook()
-compat.check_versions()
+
+from . import compat
+
 compat.mend_fairseq()
 
-from . import criterions, models, safe_loading, tasks  # noqa: E402
+from . import criterions, models, safe_loading, tasks
 
 safe_loading.guard_fairseq()
 

@@ -75,6 +75,29 @@ _FAIRSEQ_ERRORS = [
         None,
         "there is no checkpoint {file}: check --path",
     ),
+    (
+        Exception,
+        r"AdaptiveLoss is not compatible with the PyTorch version of DistributedDataParallel",
+        None,
+        "--criterion adaptive_loss does not go with --ddp-backend pytorch_ddp, the default: use "
+        "--criterion segment_cross_entropy, or --ddp-backend legacy_ddp",
+    ),
+    (
+        RuntimeError,
+        r"Expected to (have finished reduction|mark a variable ready only once)",
+        None,
+        "not every weight of the model got its gradient once in this step, which --ddp-backend "
+        "pytorch_ddp needs: use --ddp-backend legacy_ddp, or give --find-unused-parameters (or "
+        "leave it out)",
+    ),
+    (
+        RuntimeError,
+        r"(gloo|NCCL|ncclRemoteError|TCPStore|store).*"
+        r"(closed by peer|reset by peer|[Bb]roken pipe|remote process exited|Failed to recv)",
+        None,
+        "another worker of this run has ended, and this one cannot go on without it: what went "
+        "wrong stands in the other's output",
+    ),
     (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
     (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),
 ]

@@ -120,6 +120,23 @@ def run(
     )
 
 
+def run_workers(
+    command: str, *arguments: object, workers: int = 2, timeout: float = 120, **options
+) -> list[subprocess.CompletedProcess]:
+    """`run` as several workers of one run; returns what each printed, in their order."""
+    arguments = list(map(str, arguments))
+    return warm_commands.run_workers(command, arguments, ROOT, timeout, workers, **options)
+
+
+def workers_succeed(*arguments: object, **options) -> str:
+    """`run_workers`, and fail the test where one of them fails; returns what the first printed."""
+    results = run_workers(*arguments, **options)
+    for result in results:
+        assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
+    assert f"training on {len(results)} devices" in results[0].stdout
+    return results[0].stdout + results[0].stderr
+
+
 def with_commands() -> dict[str, str]:
     """The variables of a shell in which the environment of the tests comes first on PATH."""
     folder = str(Path(sys.executable).parent)

@@ -5,16 +5,26 @@ trees of fairseq differ while their version files agree. Imports nothing but fai
 numpy, so that a user's own fairseq works by ``--user-dir`` without installing anything.
 """
 
+from .versions import OLDEST_PYTHON, check_versions, versions
+
+check_versions()  # the others import fairseq
+
+# ruff: noqa: E402
 from .binarised_data import check_binarised_data, count_sentences
+from .broadcast_state import mend_broadcast
 from .data_folders import name_data_folders, what_it_is
+from .data_parallel import mend_data_parallel
 from .dictionaries import check_dictionaries
 from .fast_path import drop_fast_path, drop_fast_path_weights
+from .gathered_lists import mend_gathered_lists
+from .gathering_iterators import let_iterators_gather
+from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
 from .numpy_two import restore_numpy_long
 from .piece_files import check_piece_files
+from .recomputed_layers import mend_recomputed_layers
 from .safe_classes import allow_fairseq_checkpoints, safe_classes
 from .text_files import read_text
-from .versions import OLDEST_PYTHON, check_versions, versions
 from .whole_word_masking import repair_whole_word_masking
 
 __all__ = [
@@ -27,12 +37,19 @@ __all__ = [
     "count_sentences",
     "drop_fast_path",
     "drop_fast_path_weights",
+    "launched_workers",
+    "let_iterators_gather",
+    "mend_broadcast",
+    "mend_data_parallel",
     "mend_fairseq",
+    "mend_gathered_lists",
+    "mend_launched_workers",
+    "mend_recomputed_layers",
     "name_data_folders",
     "read_literals_only",
     "read_text",
-    "restore_numpy_long",
     "repair_whole_word_masking",
+    "restore_numpy_long",
     "safe_classes",
     "versions",
     "what_it_is",
@@ -49,3 +66,9 @@ def mend_fairseq() -> None:
     check_dictionaries()
     name_data_folders()
     check_piece_files()
+    mend_broadcast()
+    mend_data_parallel()
+    mend_gathered_lists()
+    mend_launched_workers()
+    mend_recomputed_layers()
+    let_iterators_gather()

@@ -17,18 +17,12 @@ class StreamStates(dict[str, RecurrentState]):
     """The state of the streams of every set, by name; they are kept nowhere else.
 
     Attributes:
-        of_workers: the states of training of all workers, in their order.
         updates: that were made so far.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.of_workers: list[RecurrentState | None] = []
         self.updates = 0
-
-    def gather(self) -> None:
-        """Let every worker know the states of all."""
-        self.of_workers = _gather(self.get("train"))
 
 
 class StreamIterator(iterators.EpochBatchIterator):
@@ -47,6 +41,7 @@ class StreamIterator(iterators.EpochBatchIterator):
         **kwargs: Any,
     ) -> None:
         self.states, self.windows, self.updates = states, windows, states.updates
+        self.of_workers: list[tuple | None] = []
         super().__init__(
             dataset=windows(self.updates),
             batch_sampler=lambda dataset, epoch: [[number] for number in range(len(dataset))],
@@ -54,11 +49,27 @@ class StreamIterator(iterators.EpochBatchIterator):
             **kwargs,
         )
 
+    def gather(self) -> None:
+        """Send the state of this worker's streams to the first one, which writes the checkpoint.
+
+        All workers call it, before a checkpoint is written and at no other time: a state with a
+        cache is large. It may be none, or of another shape than the others', where a worker was out
+        of memory. At the end of an epoch there is nothing to send, as the next begins with none.
+        """
+        state = None if self.end_of_epoch() else self.states.get("train")
+        mine = state and tuple(state.to("cpu"))
+        self.of_workers = [mine]
+        workers = distributed_utils.get_data_parallel_world_size()
+        if workers > 1:
+            first = distributed_utils.get_data_parallel_rank() == 0
+            self.of_workers = [None] * workers if first else []
+            group = distributed_utils.get_data_parallel_group()
+            torch.distributed.gather_object(mine, self.of_workers if first else None, 0, group)
+
     def state_dict(self) -> dict[str, Any]:
         """fairseq's, the state of every worker's streams, and what the windows depend on."""
-        saved = [state and tuple(state.to("cpu")) for state in self.states.of_workers]
         updates = self.states.updates if self.end_of_epoch() else self.updates
-        return {**super().state_dict(), "streams": saved, "updates": updates}
+        return {**super().state_dict(), "streams": self.of_workers, "updates": updates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the checkpoint was written.
@@ -82,23 +93,3 @@ class StreamIterator(iterators.EpochBatchIterator):
                 "--batch-size, or begin an epoch anew with --reset-dataloader"
             )
         self.states["train"] = state
-
-
-def _gather(state: RecurrentState | None) -> list[RecurrentState | None]:
-    """The states of all workers, in their order; they have the same shapes."""
-    if state is None or distributed_utils.get_data_parallel_world_size() == 1:
-        return [state]
-    group = distributed_utils.get_data_parallel_group()
-    parts = [
-        # As numbers, since not every backend can send truth values.
-        [None] * distributed_utils.get_data_parallel_world_size()
-        if part is None
-        else [
-            sent.to(part.dtype)
-            for sent in distributed_utils.all_gather(
-                part.byte() if part.dtype is torch.bool else part.contiguous(), group
-            )
-        ]
-        for part in state
-    ]
-    return [RecurrentState(*of_worker) for of_worker in zip(*parts)]

@@ -60,6 +60,14 @@ class GmatRobertaModel(RobertaModel):
         """None are published."""
         return {}
 
+    @property
+    def weights_may_rest(self) -> bool:
+        """Whether a step leaves weights out, which `compat.mend_data_parallel` has to know.
+
+        Where there is another head, that for words rests.
+        """
+        return bool(self.classification_heads or self.token_heads)
+
     @staticmethod
     def add_args(parser) -> None:
         """Add RoBERTa's flags and GMAT's."""

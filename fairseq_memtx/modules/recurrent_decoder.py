@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..errors import MemtxError
 from ..memory import ContinuedText, MemoryTokens, RecurrentState, StateHolder, segment_mask
+from .segment_loss import segment_loss
 
 _CONTINUED_TEXT = "continued_text"  # under this name it lies in fairseq's incremental_state
 
@@ -62,6 +63,7 @@ class RecurrentMemoryDecoder(TransformerDecoder):
         resets: Tensor | None = None,
         warm_up: int = 0,
         src_lengths: Tensor | None = None,
+        target: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Any]]:
         """Predict every next token.
 
@@ -74,6 +76,7 @@ class RecurrentMemoryDecoder(TransformerDecoder):
             resets: ``B x segments``, True where a stream begins anew with this segment.
             warm_up: the first segments that are read without being predicted.
             src_lengths: not used.
+            target: the next tokens, ``B x text``; return their loss in place of logits.
 
         Returns:
             ``B x text x V`` without the text of the warm-up, and a dictionary that fairseq's
@@ -83,6 +86,9 @@ class RecurrentMemoryDecoder(TransformerDecoder):
             x = self._continue(prev_output_tokens, incremental_state)
         else:
             x = self._read(prev_output_tokens, holder or StateHolder(), resets, warm_up)
+        if target is not None:
+            # In here, since data parallelism knows of no weights that are used outside.
+            return segment_loss(self, x, target), {"attn": [None]}
         return (x if features_only else self.output_layer(x)), {"attn": [None]}
 
     def _read(
@@ -208,8 +214,11 @@ class RecurrentMemoryDecoder(TransformerDecoder):
                     f"the saved memory has the shape {tuple(memory.shape)} and the model needs "
                     f"{tuple(initial.shape)}: begin the text anew with --reset-dataloader"
                 )
-            elif reset is not None:
-                memory = torch.where(reset[:, None, None], initial.to(memory), memory)
+            else:
+                # Also where no stream begins anew: data parallelism waits for the learned memory's
+                # gradient, of zero then, in every step.
+                anew = memory.new_zeros(streams, dtype=torch.bool) if reset is None else reset
+                memory = torch.where(anew[:, None, None], initial.to(memory), memory)
         if reset is not None and cache_padding is not None:
             cache_padding = cache_padding | reset.unsqueeze(1)
         return RecurrentState(memory, cache, cache_padding)

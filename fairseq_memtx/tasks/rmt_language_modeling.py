@@ -227,17 +227,10 @@ class RmtLanguageModelingTask(LanguageModelingTask):
         """One step. A batch that stands in for a missing one leaves the state as it was."""
         holder = self._put_state(sample, "train")
         self.states.updates = update_num + 1
-        try:
-            result = super().train_step(
-                sample, model, criterion, optimizer, update_num, ignore_grad
-            )
-            if not ignore_grad:
-                self.states["train"] = holder.state
-                _log_memory(holder, result[1], optimizer)
-        finally:
-            # fairseq saves on the first worker alone, which has to know all states by then. Also
-            # a worker that is out of memory takes part, for the others would wait for it.
-            self.states.gather()
+        result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        if not ignore_grad:
+            self.states["train"] = holder.state
+            _log_memory(holder, result[1], optimizer)
         return result
 
     def valid_step(self, sample, model, criterion) -> Any:

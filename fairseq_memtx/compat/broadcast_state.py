@@ -1,0 +1,99 @@
+"""What the first worker of a run reads from a checkpoint, and how the others get it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch.distributed
+from fairseq import checkpoint_utils
+from fairseq.distributed import utils as distributed_utils
+from fairseq.file_io import PathManager
+from fairseq.trainer import Trainer
+
+from ..errors import MemtxError, explain
+
+
+class _Refusal:
+    """Sent in place of a state by a worker that could not read it."""
+
+    def __init__(self, line: str) -> None:
+        self.line = line
+
+
+def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> Any:
+    """What ``src_rank`` sends; a refusal is raised."""
+    message = [obj]
+    torch.distributed.broadcast_object_list(message, src_rank, group, dist_device)
+    if isinstance(message[0], _Refusal):
+        raise MemtxError(message[0].line)
+    return message[0]
+
+
+def mend_broadcast() -> None:
+    """Let several workers load a checkpoint.
+
+    fairseq's workers read what the first one broadcasts with ``torch.load``, whose protection
+    (``weights_only``, the default since torch 2.6) refuses fairseq's configuration
+    (``_broadcast_object_slow`` in ``distributed/utils.py``). A message of the same run is no file
+    from outside: torch's own broadcast of objects does it. The file was read, under protection, by
+    the first worker.
+
+    Where that worker refuses the file, the others would wait for its message; where they look at
+    another folder, as on two hosts without a common disk, they would not even wait. Now all of them
+    end with the same line.
+    """
+    if distributed_utils._broadcast_object_slow is _broadcast_object:
+        return
+    distributed_utils._broadcast_object_slow = _broadcast_object
+    unmended = Trainer.load_checkpoint
+
+    @functools.wraps(unmended)
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
+        if self.data_parallel_world_size == 1 or self.tpu:
+            return unmended(self, filename, *args, **kwargs)
+        _agree_on(filename, self.data_parallel_process_group)
+        read = checkpoint_utils.load_checkpoint_to_cpu
+        checkpoint_utils.load_checkpoint_to_cpu = _telling_others(read, self)
+        try:
+            return unmended(self, filename, *args, **kwargs)
+        finally:
+            checkpoint_utils.load_checkpoint_to_cpu = read
+
+    Trainer.load_checkpoint = load_checkpoint
+
+
+def _agree_on(filename: str, group: Any) -> None:
+    """Refuse to go on if some workers have the checkpoint and others have not."""
+    mine = filename, PathManager.isfile(filename)
+    of_workers: list[Any] = [None] * distributed_utils.get_world_size(group)
+    torch.distributed.all_gather_object(of_workers, mine, group)
+    for worker, (name, there) in enumerate(of_workers):
+        if (name, there) != of_workers[0]:
+            raise MemtxError(
+                f"worker 0 goes on from {_described(*of_workers[0])} and worker {worker} from "
+                f"{_described(name, there)}: give a --save-dir (or --restore-file) that all hosts "
+                "share, or copy the checkpoint to each"
+            )
+
+
+def _described(filename: str, there: bool) -> str:
+    return filename if there else f"nothing, since it has no {filename}"
+
+
+def _telling_others(read: Any, trainer: Trainer) -> Any:
+    """`read`, which tells the workers that wait for a checkpoint when it cannot be read."""
+
+    @functools.wraps(read)
+    def load_checkpoint_to_cpu(path: str, *args: Any, load_on_all_ranks: bool = False) -> Any:
+        try:
+            return read(path, *args, load_on_all_ranks=load_on_all_ranks)
+        except Exception as error:
+            if not load_on_all_ranks:
+                line = explain(error) or f"worker 0 could not read checkpoint {path}: {error}"
+                group, device = trainer.data_parallel_process_group, trainer.device
+                message = [_Refusal(line)]
+                torch.distributed.broadcast_object_list(message, 0, group, device)
+            raise
+
+    return load_checkpoint_to_cpu

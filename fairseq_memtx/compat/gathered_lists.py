@@ -1,0 +1,28 @@
+"""Lists of figures that workers exchange, also without a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.distributed
+from fairseq import utils
+from fairseq.distributed import utils as distributed_utils
+
+
+def mend_gathered_lists() -> None:
+    """Let workers without a GPU exchange lists of figures, of any size.
+
+    fairseq's ``all_gather_list`` (``distributed/utils.py``), by which ``fairseq-validate`` sums the
+    losses of its workers, keeps its buffers on a GPU and ends where the list is longer than
+    ``--all-gather-list-size``. torch's own knows neither limit.
+    """
+    if not distributed_utils.use_xla():
+        distributed_utils.all_gather_list = _all_gather_list
+
+
+def _all_gather_list(data: Any, group: Any = None, max_size: int = 0) -> list[Any]:
+    """The ``data`` of every worker, tensors on the CPU; ``max_size`` is fairseq's, not needed."""
+    group = distributed_utils.get_global_group() if group is None else group
+    of_workers = [None] * distributed_utils.get_world_size(group)
+    torch.distributed.all_gather_object(of_workers, utils.move_to_cpu(data), group)
+    return of_workers

@@ -1,0 +1,29 @@
+"""Iterators of data whose state lies with several workers."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from fairseq import checkpoint_utils
+
+
+def let_iterators_gather() -> None:
+    """Give an iterator of data a moment to gather its state before a checkpoint is written.
+
+    fairseq asks the iterator of the first worker alone for its state (``save_checkpoint`` in
+    ``checkpoint_utils.py``), after the others have left; theirs would have to be sent at every step
+    to be at hand. So every worker calls the iterator's ``gather``, where it has one, first.
+    """
+    unmended = checkpoint_utils.save_checkpoint
+    if hasattr(unmended, "gathers"):
+        return
+
+    @functools.wraps(unmended)
+    def save_checkpoint(cfg: Any, trainer: Any, epoch_itr: Any, val_loss: Any) -> Any:
+        if not cfg.no_save and hasattr(epoch_itr, "gather"):
+            epoch_itr.gather()
+        return unmended(cfg, trainer, epoch_itr, val_loss)
+
+    save_checkpoint.gathers = True
+    checkpoint_utils.save_checkpoint = save_checkpoint

@@ -1,0 +1,33 @@
+"""``--checkpoint-activations`` under ``--ddp-backend pytorch_ddp``."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import torch
+from fairseq.modules import checkpoint_activations
+from torch.utils.checkpoint import checkpoint
+
+_unmended = checkpoint_activations._checkpointed_forward
+
+
+def mend_recomputed_layers() -> None:
+    """Let layers that are recomputed be trained by several workers.
+
+    fairseq's ``checkpoint_wrapper`` starts a backward pass inside the backward pass. There torch's
+    data parallelism sees a layer's weights get ready once for every time the layer is used, and
+    fails at the second ("mark a variable ready only once"): a controller that layers share, the
+    segments of a window or of a document, ``--find-unused-parameters``. torch's way without a pass
+    of its own gives the same numbers.
+    """
+    checkpoint_activations._checkpointed_forward = _checkpointed_forward
+
+
+def _checkpointed_forward(
+    forward: Callable[..., Any], offload_to_cpu: bool, *args: Any, **kwargs: Any
+) -> Any:
+    if offload_to_cpu:  # torch has nothing like it
+        return _unmended(forward, offload_to_cpu, *args, **kwargs)
+    if not torch.is_grad_enabled():
+        return forward(*args, **kwargs)
+    return checkpoint(forward, *args, use_reentrant=False, **kwargs)
