@@ -14,8 +14,9 @@ from . import compat
 
 compat.mend_fairseq()
 
-from . import criterions, models, safe_loading, tasks
+from . import criterions, first_checkpoint, models, safe_loading, tasks
 
 safe_loading.guard_fairseq()
+first_checkpoint.guard_fairseq()
 
 __all__ = ["compat", "criterions", "errors", "models", "safe_loading", "tasks"]

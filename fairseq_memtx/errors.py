@@ -98,6 +98,33 @@ _FAIRSEQ_ERRORS = [
         "another worker of this run has ended, and this one cannot go on without it: what went "
         "wrong stands in the other's output",
     ),
+    (
+        ValueError,
+        r"--finetune-from-model (?P<file>.*) does not exist",
+        "load_checkpoint",
+        "there is no checkpoint {file}: check --finetune-from-model",
+    ),
+    (
+        ValueError,
+        r"--finetune-from-model (can not be set|and --restore-file)",
+        "load_checkpoint",
+        "--finetune-from-model takes the weights alone from a checkpoint and begins anew with all "
+        "else: leave out --restore-file and --reset-...",
+    ),
+    (
+        OSError,
+        r"\[Errno \d+\] (?P<reason>[^:]*): '(?P<file>.*)'",
+        "verify_checkpoint_directory",
+        "--save-dir cannot be written to ({file}: {reason}): give a folder that can",
+    ),
+    (
+        RuntimeError,
+        r"Cannot resume training due to dataloader mismatch",
+        None,
+        "the checkpoint was written in the middle of an epoch, at a batch that there is none of "
+        "now: use the data and the batch size that it was written with, or begin the data anew "
+        "with --reset-dataloader",
+    ),
     (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
     (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),
 ]

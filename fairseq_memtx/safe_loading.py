@@ -19,17 +19,28 @@ from fairseq import checkpoint_utils
 from .errors import MemtxError
 
 
+class TornCheckpoint(MemtxError):
+    """A file that is not whole: empty, cut off or damaged."""
+
+
 def check(path: str) -> None:
     """Look at a checkpoint before anything of it is built.
 
     Raises:
-        MemtxError: if the file is not a whole checkpoint, or if it holds anything that is neither a
-            tensor, nor a plain value, nor on the allow-list.
+        TornCheckpoint: if the file is not a whole checkpoint.
+        MemtxError: if it is a folder, or if it holds anything that is neither a tensor, nor a plain
+            value, nor on the allow-list.
     """
+    if os.path.isdir(path):
+        raise MemtxError(
+            f"checkpoint {path} is a folder: give the file in it, such as checkpoint_best.pt"
+        )
     if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):
         return  # torch before 2.6 cannot tell; it does the checking, if any, while it loads
     if os.path.getsize(path) == 0:
-        raise MemtxError(f"checkpoint {path} is empty: it was never written whole, use another one")
+        raise TornCheckpoint(
+            f"checkpoint {path} is empty: it was never written whole, use another one"
+        )
     try:
         objects = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except ValueError:  # the format of torch before 1.6 can be looked at only by loading it
@@ -84,8 +95,8 @@ def _objects_of_old_format(path: str) -> list[str]:
     return []
 
 
-def _cut_off(path: str) -> MemtxError:
-    return MemtxError(
+def _cut_off(path: str) -> TornCheckpoint:
+    return TornCheckpoint(
         f"checkpoint {path} is cut off or not a checkpoint at all: copy it again, or use an "
         "earlier one"
     )

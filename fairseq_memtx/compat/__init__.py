@@ -15,7 +15,9 @@ from .broadcast_state import mend_broadcast
 from .data_folders import name_data_folders, what_it_is
 from .data_parallel import mend_data_parallel
 from .dictionaries import check_dictionaries
+from .epoch_loader import end_unused_loaders_at_once, renew_loader_in_every_epoch
 from .fast_path import drop_fast_path, drop_fast_path_weights
+from .first_batches import make_batches_of_first_epoch
 from .gathered_lists import mend_gathered_lists
 from .gathering_iterators import let_iterators_gather
 from .launched_workers import launched_workers, mend_launched_workers
@@ -25,6 +27,8 @@ from .piece_files import check_piece_files
 from .recomputed_layers import mend_recomputed_layers
 from .safe_classes import allow_fairseq_checkpoints, safe_classes
 from .text_files import read_text
+from .versions import check_versions
+from .whole_checkpoints import write_checkpoints_aside
 from .whole_word_masking import repair_whole_word_masking
 
 __all__ = [
@@ -41,6 +45,8 @@ __all__ = [
     "let_iterators_gather",
     "mend_broadcast",
     "mend_data_parallel",
+    "end_unused_loaders_at_once",
+    "make_batches_of_first_epoch",
     "mend_fairseq",
     "mend_gathered_lists",
     "mend_launched_workers",
@@ -48,11 +54,13 @@ __all__ = [
     "name_data_folders",
     "read_literals_only",
     "read_text",
-    "repair_whole_word_masking",
+    "renew_loader_in_every_epoch",
     "restore_numpy_long",
+    "repair_whole_word_masking",
     "safe_classes",
     "versions",
     "what_it_is",
+    "write_checkpoints_aside",
 ]
 
 
@@ -72,3 +80,7 @@ def mend_fairseq() -> None:
     mend_launched_workers()
     mend_recomputed_layers()
     let_iterators_gather()
+    make_batches_of_first_epoch()
+    renew_loader_in_every_epoch()
+    end_unused_loaders_at_once()
+    write_checkpoints_aside()

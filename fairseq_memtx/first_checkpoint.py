@@ -1,0 +1,83 @@
+"""The checkpoint that a training run begins with: the one asked for, or the newest whole one."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+from typing import Any
+
+import torch
+from fairseq.file_io import PathManager
+from fairseq.trainer import Trainer
+
+from . import safe_loading
+from .errors import MemtxError
+
+logger = logging.getLogger(__name__)
+
+LAST = (
+    "checkpoint_last.pt"  # fairseq's default of --restore-file, which is looked for in --save-dir
+)
+
+
+def guard_fairseq() -> None:
+    """Let fairseq's trainer begin with a checkpoint that is there and whole."""
+    unguarded = Trainer.load_checkpoint
+    if hasattr(unguarded, "__wrapped__"):
+        return
+
+    @functools.wraps(unguarded)
+    def load_checkpoint(trainer: Trainer, filename: str, *args: Any, **kwargs: Any) -> Any:
+        cfg = trainer.cfg.checkpoint
+        last = os.path.join(cfg.save_dir, LAST.replace(".pt", f"{trainer.checkpoint_suffix}.pt"))
+        asked_for = cfg.restore_file != LAST or filename != last
+        if not PathManager.isfile(filename) and (asked_for or PathManager.exists(filename)):
+            raise MemtxError(
+                f"there is no checkpoint {filename}, or it is no file: check --restore-file and "
+                "--finetune-from-model"
+            )
+        try:
+            return unguarded(trainer, filename, *args, **kwargs)
+        # Nothing was loaded by then, and nothing sent to other workers, who wait for this one.
+        except safe_loading.TornCheckpoint as torn:
+            if asked_for or trainer.is_fsdp:  # whose workers read a file each
+                raise
+            whole = newest_whole(cfg.save_dir, trainer.checkpoint_suffix)
+            if whole is None:
+                raise
+            logger.warning(f"going on from {whole}, the newest whole checkpoint, since {torn}")
+            return unguarded(trainer, whole, *args, **kwargs)
+
+    Trainer.load_checkpoint = load_checkpoint
+
+
+def newest_whole(folder: str, suffix: str = "") -> str | None:
+    """The whole checkpoint in a folder that ``fairseq-train`` wrote after the most updates.
+
+    Args:
+        folder: of ``--save-dir``.
+        suffix: of ``--checkpoint-suffix``.
+    """
+    names = re.compile(rf"checkpoint(\d+|_\d+_\d+|_best|\.best_.+){re.escape(suffix)}\.pt")
+    paths = [os.path.join(folder, name) for name in os.listdir(folder) if names.fullmatch(name)]
+    updates = {path: _updates(path) for path in sorted(paths)}
+    for path in sorted(paths, key=updates.get, reverse=True):
+        try:
+            safe_loading.check(path)
+        except MemtxError:
+            continue
+        if updates[path] >= 0:
+            return path
+    return None
+
+
+def _updates(path: str) -> int:
+    """Updates before a checkpoint was written, without a look at its tensors; -1 if torn."""
+    try:
+        return int(
+            torch.load(path, map_location="cpu", mmap=True)["optimizer_history"][-1]["num_updates"]
+        )
+    except Exception:  # whatever torch says of a torn file
+        return -1
