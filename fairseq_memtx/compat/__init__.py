@@ -15,6 +15,7 @@ from .broadcast_state import mend_broadcast
 from .data_folders import name_data_folders, what_it_is
 from .data_parallel import mend_data_parallel
 from .dictionaries import check_dictionaries
+from .encoders_without_flags import repair_encoders_without_flags
 from .epoch_loader import end_unused_loaders_at_once, renew_loader_in_every_epoch
 from .fast_path import drop_fast_path, drop_fast_path_weights
 from .first_batches import make_batches_of_first_epoch
@@ -24,6 +25,7 @@ from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
 from .numpy_two import restore_numpy_long
 from .piece_files import check_piece_files
+from .prompts_as_typed import keep_prompts_as_typed
 from .recomputed_layers import mend_recomputed_layers
 from .safe_classes import allow_fairseq_checkpoints, safe_classes
 from .text_files import read_text
@@ -47,6 +49,7 @@ __all__ = [
     "mend_data_parallel",
     "end_unused_loaders_at_once",
     "make_batches_of_first_epoch",
+    "keep_prompts_as_typed",
     "mend_fairseq",
     "mend_gathered_lists",
     "mend_launched_workers",
@@ -55,8 +58,9 @@ __all__ = [
     "read_literals_only",
     "read_text",
     "renew_loader_in_every_epoch",
-    "restore_numpy_long",
+    "repair_encoders_without_flags",
     "repair_whole_word_masking",
+    "restore_numpy_long",
     "safe_classes",
     "versions",
     "what_it_is",
@@ -69,6 +73,8 @@ def mend_fairseq() -> None:
     read_literals_only()
     restore_numpy_long()
     repair_whole_word_masking()
+    repair_encoders_without_flags()
+    keep_prompts_as_typed()
     allow_fairseq_checkpoints()
     check_binarised_data()
     check_dictionaries()

@@ -85,6 +85,13 @@ class RmtLanguageModel(TransformerLanguageModel):
             embed_tokens = cls.build_embedding(args, task.source_dictionary, channels)
         return cls(decoder(args, task.target_dictionary, embed_tokens))
 
+    @classmethod
+    def from_pretrained(cls, *args, **kwargs):
+        """The hub interface of fairseq, which cuts text as that of the data folder was cut."""
+        hub = super().from_pretrained(*args, **kwargs)
+        hub.bpe = hub.task.build_bpe(hub.cfg.bpe)
+        return hub
+
     def load_state_dict(self, state_dict, strict=True, model_cfg=None, args=None):
         """Load weights of a model with any number of memory tokens, or of a ``transformer_lm``.
 

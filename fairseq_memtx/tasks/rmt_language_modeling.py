@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional
 from fairseq import metrics, utils
 from fairseq.data import data_utils, iterators
 from fairseq.tasks import register_task
-from fairseq.tasks.language_modeling import LanguageModelingConfig, LanguageModelingTask
+from fairseq.tasks.language_modeling import LanguageModelingConfig
 from omegaconf import II
 
 from ..data.curriculum import SegmentCurriculum
@@ -24,6 +24,7 @@ from ..data.stream_iterator import StreamIterator, StreamStates
 from ..data.streams import StreamWindows, Text
 from ..errors import MemtxError
 from ..memory import StateHolder, memory_statistics
+from .prompted_language_modeling import PromptedLanguageModelingTask
 
 
 @dataclass
@@ -57,7 +58,7 @@ class RmtLanguageModelingConfig(LanguageModelingConfig):
 
 
 @register_task("rmt_language_modeling", dataclass=RmtLanguageModelingConfig)
-class RmtLanguageModelingTask(LanguageModelingTask):
+class RmtLanguageModelingTask(PromptedLanguageModelingTask):
     """Train and evaluate a language model with recurrent memory along whole texts."""
 
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:

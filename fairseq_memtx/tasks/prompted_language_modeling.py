@@ -1,0 +1,87 @@
+"""Language models that can be given a text to continue or to score, as people write it.
+
+Data flow: a prompt is cut into tokens as the text of the data folder was (`prepared_text`), goes on
+in `TextWriter`, and what comes out is put together again. ``fairseq-interactive`` asks the task for
+all three, and so does the hub interface of `RmtLanguageModel`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fairseq import utils
+from fairseq.data import TruncatedDictionary
+from fairseq.tasks.language_modeling import LanguageModelingTask
+
+from ..data.line_dictionary import LineDictionary
+from ..data.prepared_text import text_cutter
+from ..data.prompts import prompt_dataset
+from ..data.text_units import Bytes, Characters
+from ..modules.text_writer import TextWriter
+
+UNITS = {"characters": Characters, "bytes": Bytes}
+
+
+class PromptedLanguageModelingTask(LanguageModelingTask):
+    """fairseq's language modelling, with prompts in plain text and of several lines.
+
+    Attributes:
+        cutter: how text becomes tokens; None before anybody asked.
+    """
+
+    cutter: Any = None
+
+    @classmethod
+    def setup_dictionary(cls, args, **kwargs: Any):
+        """The dictionary of the data folder, and the one of what is predicted."""
+        if not args.data:
+            return None, None
+        folder = utils.split_paths(args.data)[0]
+        dictionary = LineDictionary.load(str(Path(folder) / "dict.txt"))
+        if args.output_dictionary_size < 0:
+            return dictionary, dictionary
+        return dictionary, TruncatedDictionary(dictionary, args.output_dictionary_size)
+
+    def build_bpe(self, args):
+        """What cuts prompts: as ``--bpe`` says, or else as the text of the data folder was cut.
+
+        Raises:
+            MemtxError: if the folder's record is damaged.
+        """
+        name = getattr(args, "_name", None) or getattr(args, "bpe", None)
+        if name in UNITS:
+            self.cutter = UNITS[name]()
+        elif name:
+            self.cutter = super().build_bpe(args)
+        else:
+            self.cutter = text_cutter(Path(utils.split_paths(self.args.data)[0]), self.dictionary)
+        return self.cutter
+
+    def build_dataset_for_inference(self, src_tokens, src_lengths, **kwargs: Any):
+        """Prompts, with ``</s>`` in front."""
+        return prompt_dataset(src_tokens, self.source_dictionary, self._first_token())
+
+    def build_generator(
+        self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, **kwargs: Any
+    ):
+        """fairseq's, except that the end of a line in a prompt does not end the text.
+
+        What fills a dictionary up to a round size is never written.
+        """
+        if seq_gen_cls is None:
+            seq_gen_cls = TextWriter
+            filling = [s for s in self.target_dictionary.symbols if s.startswith("madeupword")]
+            extra_gen_cls_kwargs = {"tokens_to_suppress": filling, **(extra_gen_cls_kwargs or {})}
+        return super().build_generator(models, args, seq_gen_cls, extra_gen_cls_kwargs, **kwargs)
+
+    def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
+        """Continue the prompts, or score them."""
+        if isinstance(generator, TextWriter):
+            # In characters and bytes a line's end is one symbol among others.
+            generator.writes_lines = isinstance(self.cutter, (Characters, Bytes))
+        return super().inference_step(generator, models, sample, prefix_tokens, constraints)
+
+    def _first_token(self) -> int:
+        dictionary = self.source_dictionary
+        return dictionary.bos() if self.args.add_bos_token else dictionary.eos()
