@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
+from plain_text import decode
+from plain_text import read_lines as read_bytes
 from prepared_folder import PrepareError, sha256
 
 # The tokenizer throws control characters away, so a line of nothing else counts as empty too.
@@ -60,13 +62,8 @@ def read_lines(path: Path) -> Iterator[str]:
     """The lines without their ends; only a newline ends a line, or the two sides could shift."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    text = line.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    told = f"{path}, line {number}: not UTF-8 ({error.reason})"
-                    raise PrepareError(told) from error
-                yield text.rstrip("\r\n").replace("\r", " ")
+            for number, line in enumerate(read_bytes(file, path), start=1):
+                yield decode(line, f"{path}, line {number}").replace("\r", " ")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise PrepareError(f"{path}: damaged or cut-off gzip file ({error})") from error
 

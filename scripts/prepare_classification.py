@@ -15,6 +15,7 @@ The folder then holds
 
     input0/ input1/     dict.txt *.bin *.idx: the sentences, for fairseq
     label/              the same of the labels; class 0 is the first of --classes
+    bpecodes bpevocab   of --pretrained, or its encoder.json and vocab.bpe
     prepared.json       settings, checksums of the input, counts, library versions
 
 All is built in ``DEST.partial`` and renamed at the end, so a folder ``DEST`` is always whole.
@@ -29,6 +30,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from plain_text import decode, escape, punctuation_is_apart, read_lines
 from prepared_folder import (
     PrepareError,
     is_prepared,
@@ -97,6 +99,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--inputs are one or two of --columns")
     if len(set(options.classes)) != len(options.classes) or len(options.classes) < 2:
         parser.error("--classes are two or more, all different")
+    if any(len(name.split()) != 1 for name in options.classes):
+        parser.error("a name of --classes has white space, which fairseq would take for two")
     return options
 
 
@@ -133,7 +137,9 @@ def prepare(options: argparse.Namespace) -> None:
             lengths = [len(sentence.split()) + 1 for sentence in sentences]  # with </s>
             longest[name] = list(map(sum, zip(longest[name], lengths)))
     labels = {name: table.labels for name, table in tables.items() if table.labels}
-    binarize(partial / LABEL, labels, "".join(f"{name} 1\n" for name in options.classes))
+    names = "".join(f"{escape(name)} 1\n" for name in options.classes)
+    binarize(partial / LABEL, labels, names)
+    text.write(partial)
 
     counts = {name: len(table.inputs[0]) for name, table in tables.items()}
     record = {
@@ -144,14 +150,29 @@ def prepare(options: argparse.Namespace) -> None:
         "longest_row": {name: max(lengths) for name, lengths in longest.items()},
         "unknown": unknown,
     }
-    write_record(partial, record, libraries=["subword-nmt", "sacremoses"])
+    write_record(partial, record, text.rules, libraries=["subword-nmt", "sacremoses"])
     partial.rename(dest)
+    warn(text, tables["train"])
 
     for name, count in counts.items():
         shares = ", ".join(f"{shares[name]} of {column}" for column, shares in unknown.items())
         told = f"the longest {max(longest[name])} tokens with <s> and </s>; unknown: {shares}"
         print(f"{name}: {count} rows{'' if name in labels else ' without labels'}, {told}")
     print(f"{options.dest} is ready")
+
+
+def warn(text: PretrainedText, table: Table) -> None:
+    """Say if punctuation is written in another way than the model has seen it."""
+    apart = text.raw_text or punctuation_is_apart(line for part in table.inputs for line in part)
+    if None not in (apart, text.punctuation_apart) and apart != text.punctuation_apart:
+        known, here = ("apart from", "at") if text.punctuation_apart else ("at", "apart from")
+        advice = "leave out" if text.raw_text else "add" if text.punctuation_apart else "undo that"
+        advice += "" if advice == "undo that" else " --raw-text"
+        print(
+            f"prepare_classification: note: the model's text has punctuation {known} its words, "
+            f"these tables {here} them: {advice} if most tokens are unknown",
+            file=sys.stderr,
+        )
 
 
 def read_table(path: Path, split: str, options: argparse.Namespace) -> Table:
@@ -165,12 +186,9 @@ def read_table(path: Path, split: str, options: argparse.Namespace) -> Table:
     columns, inputs, labels = options.columns, [[] for _ in options.inputs], []
     number = 0
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(read_lines(file, path), start=1):
             where = f"{path}, line {number}"
-            try:
-                cells = line.decode("utf-8").rstrip("\r\n").split("\t")
-            except UnicodeDecodeError as error:
-                raise PrepareError(f"{where}: not UTF-8 ({error.reason})") from error
+            cells = decode(line, where).split("\t")
             if number == 1 and split == "test" and len(cells) == len(columns) - 1:
                 columns = columns[:-1]
             if number == 1 and options.header:
@@ -189,7 +207,7 @@ def read_table(path: Path, split: str, options: argparse.Namespace) -> Table:
                 if row[LABEL] not in options.classes:
                     known = ", ".join(options.classes)
                     raise PrepareError(f"{where}: the label is '{row[LABEL]}', and not of {known}")
-                labels.append(row[LABEL])
+                labels.append(escape(row[LABEL]))
     if not inputs[0]:
         raise PrepareError(f"{path}: no rows, it is empty or cut off")
     return Table(inputs, labels)

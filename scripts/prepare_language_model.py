@@ -6,14 +6,16 @@ r"""Turn raw text into a folder that ``fairseq-train`` can read as a language mo
 Several files of a split are put one after the other. A token is, depending on ``--unit``:
 
 ``words``
-    What stands between white space. A blank line stays, as the end of an empty line (the
-    convention of WikiText).
+    What stands between white space, and a character where a script has none (Chinese, Japanese,
+    Thai). A blank line stays, as the end of an empty line, and ``<unk>`` is a word that is unknown
+    (the conventions of WikiText). Other words that are spelled like fairseq's symbols, such as
+    ``</s>``, are escaped (``</s>\``), as no symbol is meant.
 ``characters``
     A character of UTF-8 text. A space is written ``_``. The underscore, the backslash and all
     other white space are written as in Python: ``\u005f``, ``\u005c``, ``\u00a0``. As no other
     token starts with a backslash, there is one way back.
 ``bytes``
-    A byte, written as a decimal number (the convention of enwik8); any file will do.
+    A byte, written as a decimal number (the convention of enwik8).
 ``pieces``
     A word, or a piece of a rare one, by a byte pair encoding (BPE) of subword-nmt that is learnt
     from train. Its codes are kept, so that other text can be cut in the same way.
@@ -21,12 +23,14 @@ Several files of a split are put one after the other. A token is, depending on `
 The end of a line is the token ``</s>``, which ``fairseq-preprocess`` puts there and cannot be told
 not to. So for characters and bytes ``</s>`` *is* the newline, nothing comes between, and there are
 exactly as many tokens as characters or bytes. Where the last line of a file has no newline it gets
-one, hence one token more. That fairseq counts as many tokens as the text has is checked.
+one, hence one token more. That fairseq counts as many tokens as the text has is checked. A byte
+order mark at the start of a file and the carriage returns at Windows' ends of lines are no text.
 
 ``fairseq-preprocess`` replaces the tokens by numbers. The folder then holds
 
     dict.txt *.bin *.idx     what fairseq reads
     bpecodes                 the BPE, if any, under the name that ``from_pretrained`` looks for
+    bpevocab                 the pieces that train has
     prepared.json            settings, checksums of the input, token counts, library versions
 
 All is built in ``DEST.partial`` and renamed at the end, so a folder ``DEST`` is always whole.
@@ -40,9 +44,11 @@ import shutil
 import sys
 from collections import Counter
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
+from plain_text import FolderText, decode, punctuation_is_apart, read_lines
 from prepared_folder import (
     PrepareError,
     is_prepared,
@@ -55,7 +61,8 @@ from prepared_folder import (
 )
 from tqdm import tqdm
 
-Tokenizer = Callable[[bytes], List[str]]
+Tokenizer = Callable[[bytes, str], List[str]]  # of a line, and its place for errors
+SEEN = 10_000  # lines of train that are looked at for how punctuation is written
 DECIMAL = [str(byte) for byte in range(256)]
 # What fairseq-preprocess says after each file.
 COUNTED = re.compile(r"\] (\w+)\.tokens: \d+ sents, (\d+) tokens, (\S+%) replaced")
@@ -84,7 +91,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--train", "text to learn from", required=True, **files)
     add("--valid", "text to choose the best checkpoint by", required=True, **files)
     add("--test", "text to score", default=[], **files)
-    add("--unit", "what a token is", required=True, choices=list(UNITS))
+    add("--unit", "what a token is", required=True, choices=["words", *UNITS, "pieces"])
     add("--dest", "folder to make, such as data-bin/enwiki", required=True, type=Path)
     rare = "tokens that train has less than N times become <unk>"
     add("--threshold", rare, metavar="N", type=positive, default=1)
@@ -121,7 +128,10 @@ def prepare(options: argparse.Namespace) -> None:
         return
     partial = new_partial(dest)
     work = partial / "work"
-    tokenize = lowercase_words if options.lowercase else UNITS[options.unit]
+    rules = FolderText(partial, options.unit, lowercase=options.lowercase)
+    tokenize = UNITS.get(options.unit) or words(rules)
+    if options.unit not in UNITS:
+        rules = rules.change(punctuation_apart=punctuation_is_apart(first_lines(options.train)))
     if options.bpe_size:
         tokenize = learn_pieces(tokenize, options.train, options.bpe_size, partial / "bpecodes")
     counts = {
@@ -137,7 +147,7 @@ def prepare(options: argparse.Namespace) -> None:
         "tokens": counts,
         "unknown": unknown,
     }
-    write_record(partial, record, libraries=["subword-nmt"] if options.bpe_size else [])
+    write_record(partial, record, rules, libraries=["subword-nmt"] if options.bpe_size else [])
     partial.rename(dest)
 
     for name, count in counts.items():
@@ -163,13 +173,17 @@ def read_tokens(path: Path, tokenize: Tokenizer, what: str) -> Iterator[list[str
     """The tokens of each line of a file, with a bar on stderr."""
     bar = progress(what, path.stat().st_size, unit="B", unit_scale=True)
     with bar, path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            bar.update(len(line))
-            try:
-                yield tokenize(line[:-1] if line.endswith(b"\n") else line)
-            except UnicodeDecodeError as error:
-                told = f"{path}, line {number}: not UTF-8 ({error.reason})"
-                raise PrepareError(told) from error
+        for number, line in enumerate(read_lines(file, path), start=1):
+            bar.update(len(line) + 1)
+            yield tokenize(line, f"{path}, line {number}")
+
+
+def first_lines(paths: list[Path]) -> Iterator[str]:
+    """Lines at the start of each file."""
+    for path in paths:
+        with path.open("rb") as file:
+            for line in islice(read_lines(file, path), SEEN):
+                yield line.decode("utf-8", errors="replace")
 
 
 def progress(what: str, total: int, **more: Any) -> tqdm:
@@ -177,19 +191,14 @@ def progress(what: str, total: int, **more: Any) -> tqdm:
     return tqdm(desc=what, total=total, disable=None, leave=False, **more)
 
 
-def words(line: bytes) -> list[str]:
-    """What stands between white space, as fairseq too would split it."""
-    return line.decode("utf-8").split()
+def words(rules: FolderText) -> Tokenizer:
+    """Words of a line."""
+    return lambda line, where: rules.words(decode(line, where))
 
 
-def lowercase_words(line: bytes) -> list[str]:
-    """The same in lower case."""
-    return line.decode("utf-8").lower().split()
-
-
-def characters(line: bytes) -> list[str]:
+def characters(line: bytes, where: str) -> list[str]:
     """Each character, spelled so that fairseq does not take it for white space."""
-    return list(map(spell, line.decode("utf-8")))
+    return list(map(spell, decode(line, where)))
 
 
 @lru_cache(maxsize=None)
@@ -202,35 +211,26 @@ def spell(character: str) -> str:
     return character
 
 
-def decimals(line: bytes) -> list[str]:
+def decimals(line: bytes, where: str) -> list[str]:
     """Each byte as a number."""
     return [DECIMAL[byte] for byte in line]
 
 
-UNITS: dict[str, Tokenizer] = {
-    "words": words,
-    "characters": characters,
-    "bytes": decimals,
-    "pieces": words,  # which `learn_pieces` cuts
-}
+UNITS: dict[str, Tokenizer] = {"characters": characters, "bytes": decimals}
 
 
 def learn_pieces(split: Tokenizer, train: list[Path], bpe_size: int, codes: Path) -> Tokenizer:
     """Learn a BPE on the words of train, and keep its codes; what cuts a line into its pieces."""
-    from word_pieces import BPE, learn  # with packages that nothing else here needs
+    from word_pieces import learn, pieces_of  # with packages that nothing else here needs
 
     counts: Counter[str] = Counter()
     for path in train:
         for line in read_tokens(path, split, "words of train"):
             counts.update(line)
     learn({"all": counts}, bpe_size, codes)
-    with codes.open(encoding="utf-8") as file:
-        bpe = BPE(file)
     # Pieces that are in train as parts of longer ones alone are cut further: no model knows them.
-    known = {piece for word in counts for piece in bpe.segment_tokens([word])}
-    with codes.open(encoding="utf-8") as file:
-        bpe = BPE(file, vocab=known)
-    return lambda line: bpe.segment_tokens(split(line))
+    bpe = pieces_of(counts, codes, codes.with_name("bpevocab"))
+    return lambda line, where: bpe.segment_tokens(split(line, where))
 
 
 def binarize(counts: dict[str, int], work: Path, threshold: int) -> dict[str, str]:

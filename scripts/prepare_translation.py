@@ -13,10 +13,12 @@ byte pair encoding (BPE) for both languages and cuts rare words into pieces with
 
     *.bin *.idx dict.*.txt   what fairseq reads
     bpecodes                 the BPE, under the name that fairseq's ``from_pretrained`` looks for
+    bpevocab.*               the pieces that each language has in train
     raw/                     valid and test as they were, to score against with sacreBLEU
     prepared.json            settings, checksums of the input, sentence counts, library versions
 
-All is built in ``DEST.partial`` and renamed at the end, so a folder ``DEST`` is always whole.
+All is built in ``DEST.partial`` and renamed at the end, so a folder ``DEST`` is always whole. The
+plugin reads there how text is cut, and cuts what it is given to translate in the same way.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from parallel_text import ParallelText, check_text
+from plain_text import FolderText
 from prepared_folder import (
     PrepareError,
     is_prepared,
@@ -102,7 +105,16 @@ def prepare(options: argparse.Namespace) -> None:
     work = partial / "work"
     (partial / "raw").mkdir()
 
-    left_out = {text.name: write_words(text, partial, settings) for text in texts}["train"]
+    rules = FolderText(
+        partial,
+        "pieces",
+        lowercase=options.lowercase,
+        moses=True,
+        dash_splits=options.dash_splits,
+        escape=True,
+        languages=(options.source, options.target),
+    )
+    left_out = {text.name: write_words(text, partial, rules, settings) for text in texts}["train"]
     pairs = {text.name: text.pairs for text in texts}
     pairs["train"] -= sum(left_out.values())
     told = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
@@ -119,7 +131,7 @@ def prepare(options: argparse.Namespace) -> None:
         "pairs": pairs,
         "training_pairs_left_out": left_out,
     }
-    write_record(partial, record, libraries=["sacremoses", "subword-nmt"])
+    write_record(partial, record, rules, libraries=["sacremoses", "subword-nmt"])
     partial.rename(dest)
 
     print(f"training pairs left out: {told}")

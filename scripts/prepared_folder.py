@@ -18,6 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Callable
 
+from plain_text import FolderText, TextError
+
 RECORD = "prepared.json"
 
 
@@ -34,7 +36,7 @@ def run(program: str, prepare: Callable[[], None]) -> int:
 
     try:
         prepare()
-    except PrepareError as error:
+    except (PrepareError, TextError) as error:
         return fail(str(error))
     except OSError as error:  # such as a full disk or a folder that may not be written
         return fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -100,14 +102,16 @@ def preprocess(flags: list[str], work: Path, hear: Callable[[str], object]) -> N
         raise PrepareError("fairseq-preprocess failed, with the lines above")
 
 
-def write_record(partial: Path, record: dict[str, Any], libraries: list[str]) -> None:
-    """Write ``prepared.json``: what this folder was made from, and with what."""
+def write_record(
+    partial: Path, record: dict[str, Any], text: FolderText, libraries: list[str]
+) -> None:
+    """Write ``prepared.json``: what this folder was made from, how it was cut, and with what."""
     versions = {"python": platform.python_version()}
     for library in [*libraries, "fairseq", "ve-fairseq"]:
         with suppress(metadata.PackageNotFoundError):
             versions[library] = metadata.version(library)
-    text = json.dumps({**record, "versions": versions}, indent=2) + "\n"
-    (partial / RECORD).write_text(text, encoding="utf-8")
+    content = json.dumps({**record, "text": text.entry(), "versions": versions}, indent=2) + "\n"
+    (partial / RECORD).write_text(content, encoding="utf-8")
 
 
 def sha256(path: Path) -> str:

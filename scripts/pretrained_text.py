@@ -7,15 +7,11 @@ model whose tokens are words. All have ``dict.txt``.
 
 from __future__ import annotations
 
-import io
-import json
-from contextlib import redirect_stderr
+import shutil
 from pathlib import Path
-from typing import Callable
 
-from prepared_folder import RECORD, PrepareError
-
-CutText = Callable[[str], str]
+from plain_text import FolderText
+from prepared_folder import PrepareError
 
 
 class PretrainedText:
@@ -38,76 +34,31 @@ class PretrainedText:
                 f"missing file: {self.dictionary}; give the folder that the model was trained on "
                 "as --pretrained"
             )
-        codes, gpt2 = folder / "bpecodes", [folder / "encoder.json", folder / "vocab.bpe"]
-        if codes.is_file():
-            self.unit, self.files, cut = "pieces", [codes], subword_nmt(codes, self.dictionary)
+        codes, gpt2 = [folder / "bpecodes"], [folder / "encoder.json", folder / "vocab.bpe"]
+        if codes[0].is_file():
+            unit, self.files = "pieces", codes
+            vocabulary = folder / "bpevocab"
+            self.files += [vocabulary] * vocabulary.is_file()
         elif all(file.is_file() for file in gpt2):
-            self.unit, self.files, cut = "bytes", gpt2, byte_pairs(*gpt2)
+            unit, self.files = "gpt2", gpt2
         else:
-            self.unit, self.files, cut = "words", [], join_words
-        self.lowercase = lowercase or is_lowercase(folder)
-        self.raw_text = raw_text and self.unit != "bytes"
-        self._steps: list[CutText] = [cut]
-        if self.lowercase:
-            self._steps.insert(0, str.lower)
-        if self.raw_text:
-            self._steps.insert(0, english_words())
+            unit, self.files = "words", []
+        record = FolderText.read(folder) or FolderText(folder, unit)
+        if record.unit in ("characters", "bytes"):
+            raise PrepareError(
+                f"{folder} has {record.unit} for tokens: give one of words or pieces"
+            )
+        self.punctuation_apart = record.punctuation_apart
+        lowercase = lowercase or record.lowercase
+        self.rules = record.change(unit=unit, lowercase=lowercase)
+        if raw_text and unit != "gpt2":
+            # About as WikiText has it: well @-@ known , " too "
+            self.rules = self.rules.change(moses=True, dash_splits=True, escape=False)
+        self.unit = "bytes" if unit == "gpt2" else unit
+        self.raw_text, self.lowercase = self.rules.moses, lowercase
+        self.cut = self.rules.cutter()  # the tokens of a sentence, with spaces between them
 
-    def cut(self, text: str) -> str:
-        """The tokens of a sentence, with spaces between them."""
-        for step in self._steps:
-            text = step(text)
-        return text
-
-
-def is_lowercase(folder: Path) -> bool:
-    """Whether the record of a prepared folder says that its text is lower-cased."""
-    record = folder / RECORD
-    try:
-        return record.is_file() and bool(json.loads(record.read_text())["settings"]["lowercase"])
-    except KeyError:
-        return False
-    except (ValueError, TypeError) as error:
-        raise PrepareError(f"{record}: damaged file ({error})") from error
-
-
-def join_words(text: str) -> str:
-    """What stands between white space."""
-    return " ".join(text.split())
-
-
-def subword_nmt(codes: Path, dictionary: Path) -> CutText:
-    """Cut words by a BPE that subword-nmt learnt, into pieces that the dictionary has."""
-    from word_pieces import BPE  # with packages that nothing else here needs
-
-    lines = dictionary.read_text(encoding="utf-8").splitlines()
-    known = {line.rsplit(" ", 1)[0] for line in lines}
-    noise = io.StringIO()
-    try:
-        with codes.open(encoding="utf-8") as file, redirect_stderr(noise):
-            pieces = BPE(file, vocab=known)
-    except (Exception, SystemExit) as error:
-        told = noise.getvalue().split("\n")[0] or error
-        raise PrepareError(f"{codes}: no codes of subword-nmt ({told})") from error
-    return lambda text: " ".join(pieces.segment_tokens(text.split()))
-
-
-def byte_pairs(encoder: Path, merges: Path) -> CutText:
-    """Cut text by GPT-2's BPE, whose tokens are numbers."""
-    from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
-
-    try:
-        bpe = get_encoder(str(encoder), str(merges))
-    except ValueError as error:
-        raise PrepareError(f"{encoder} or {merges}: damaged file ({error})") from error
-    return lambda text: " ".join(map(str, bpe.encode(text)))
-
-
-def english_words() -> CutText:
-    """Tell words and punctuation apart about as WikiText does: ``well @-@ known , " too "``."""
-    from word_pieces import MosesPunctNormalizer, MosesTokenizer
-
-    normalizer, tokenizer = MosesPunctNormalizer("en"), MosesTokenizer("en")
-    return lambda text: tokenizer.tokenize(
-        normalizer.normalize(text), aggressive_dash_splits=True, return_str=True, escape=False
-    )
+    def write(self, folder: Path) -> None:
+        """Put the files of the BPE into the folder that was cut with them."""
+        for file in self.files:
+            shutil.copyfile(file, folder / file.name)

@@ -6,8 +6,9 @@ The numbers that a model reaches depend on these steps, so they give the same by
     subword-nmt learn-joint-bpe-and-vocab -t -s BPE_SIZE
     subword-nmt apply-bpe --vocabulary VOCABULARY --vocabulary-threshold 1
 
-Written are ``work/NAME.words.LANG``, then ``work/NAME.pieces.LANG``. `learn` and `BPE` serve text
-in one language, too.
+except that words which are spelled like symbols of fairseq are escaped, and characters of scripts
+without spaces are words (`text`). Written are ``work/NAME.words.LANG``, ``work/NAME.pieces.LANG``
+and ``bpevocab.LANG``, the vocabulary. `learn` and `pieces_of` serve text in one language, too.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import sys
 from collections import Counter
 from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
-from typing import Any, Callable, TextIO
+from typing import Any, Iterable, TextIO
 
 from parallel_text import ParallelText, PrepareError
+from plain_text import FolderText
 
 try:
-    from sacremoses import MosesPunctNormalizer, MosesTokenizer
+    import sacremoses  # noqa: F401
     from subword_nmt.apply_bpe import BPE
     from subword_nmt.learn_bpe import learn_bpe
     from tqdm import tqdm
@@ -41,7 +43,9 @@ def create(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8", newline="\n")
 
 
-def write_words(text: ParallelText, partial: Path, settings: dict[str, Any]) -> Counter[str]:
+def write_words(
+    text: ParallelText, partial: Path, rules: FolderText, settings: dict[str, Any]
+) -> Counter[str]:
     """Split a text into words; the untouched lines of valid and test go to ``raw/``.
 
     Returns:
@@ -49,7 +53,6 @@ def write_words(text: ParallelText, partial: Path, settings: dict[str, Any]) -> 
     """
     train = text.name == "train"
     lowercase = str.lower if settings["lowercase"] else str
-    splitters = [word_splitter(language, settings["dash_splits"]) for language in text.paths]
     left_out: Counter[str] = Counter()
     with ExitStack() as files, progress(f"words of {text.name}", text.pairs, " pairs") as bar:
 
@@ -60,8 +63,7 @@ def write_words(text: ParallelText, partial: Path, settings: dict[str, Any]) -> 
         raw_files = [] if train else create_each(f"raw/{text.name}")
         for lines in text.lines():
             bar.update()
-            # Case tells the tokenizer where a sentence ends, so it is lost only afterwards.
-            sides = [lowercase(split(line)) for split, line in zip(splitters, lines)]
+            sides = [rules.split(line, language) for line, language in zip(lines, text.paths)]
             if train:
                 reason = why_left_out(sides, settings["max_length"], settings["max_ratio"])
                 if reason:
@@ -72,24 +74,6 @@ def write_words(text: ParallelText, partial: Path, settings: dict[str, Any]) -> 
             for file, line in zip(raw_files, lines):
                 file.write(lowercase(line) + "\n")
     return left_out
-
-
-def word_splitter(language: str, dash_splits: bool) -> Callable[[str], str]:
-    """A function from a line to its words, with a space between them.
-
-    Special characters come out escaped (``&`` as ``&amp;``), as that command does it;
-    detokenizing with sacremoses or with fairseq's ``--tokenizer moses`` turns them back.
-    """
-    normalizer, tokenizer = MosesPunctNormalizer(language), MosesTokenizer(language)
-
-    def split(line: str) -> str:
-        # The command leaves the newline on, and a rule for German quotation marks looks at it.
-        text = normalizer.normalize(line + "\n")
-        return tokenizer.tokenize(
-            text, aggressive_dash_splits=dash_splits, return_str=True, escape=True
-        )
-
-    return split
 
 
 def why_left_out(sides: list[str], max_length: int | None, max_ratio: float | None) -> str | None:
@@ -110,15 +94,28 @@ def cut_words(texts: list[ParallelText], work: Path, bpe_size: int, codes: Path)
     words = {language: count_words(work / f"train.words.{language}") for language in languages}
     learn(words, bpe_size, codes)
     for language in languages:
-        with codes.open(encoding="utf-8") as file:
-            pieces = BPE(file)
-        # Second time with a vocabulary: pieces that only the other language has are cut further, as
-        # the model would never have seen them on this side.
-        seen = {piece for word in words[language] for piece in pieces.segment_tokens([word])}
-        with codes.open(encoding="utf-8") as file:
-            pieces = BPE(file, vocab=seen)
+        # Pieces that only the other language has are cut further, as the model would never have
+        # seen them on this side.
+        pieces = pieces_of(words[language], codes, codes.with_name(f"bpevocab.{language}"))
         for text in texts:
             cut_file(work, text, language, pieces)
+
+
+def pieces_of(words: Counter[str], codes: Path, vocabulary: Path) -> BPE:
+    """A BPE that makes only pieces of these words, and the file that says which those are."""
+    pieces, counts = read_codes(codes), Counter()
+    for word, count in words.items():
+        for piece in pieces.segment_tokens([word]):
+            counts[piece] += count
+    with create(vocabulary) as file:
+        file.writelines(f"{piece} {count}\n" for piece, count in counts.most_common())
+    return read_codes(codes, set(counts))
+
+
+def read_codes(codes: Path, vocabulary: Iterable[str] | None = None) -> BPE:
+    """subword-nmt's BPE; white space ends no line but a newline."""
+    with codes.open(encoding="utf-8", newline="\n") as file:
+        return BPE(file, vocab=vocabulary)
 
 
 def count_words(path: Path) -> Counter[str]:

@@ -287,6 +287,7 @@ def copy(quick, tmp_path, monkeypatch) -> Path:
     for name in ("language_model", "translation", "long_documents"):
         shutil.copytree(ROOT / "examples" / name, folder / "examples" / name)
     shutil.copytree(ROOT / "scripts", folder / "scripts")
+    shutil.copytree(ROOT / "fairseq_memtx/text", folder / "fairseq_memtx/text")
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.chdir(tmp_path)
     return folder

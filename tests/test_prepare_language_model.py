@@ -62,7 +62,12 @@ def machine(tmp_path, monkeypatch) -> Path:
         (folder / name).mkdir()
     (folder / "bin/curl").write_text(CURL)
     (folder / "bin/curl").chmod(0o755)
-    for name in ("scripts", "examples/language_model", "examples/translation"):
+    for name in (
+        "scripts",
+        "fairseq_memtx/text",
+        "examples/language_model",
+        "examples/translation",
+    ):
         shutil.copytree(ROOT / name, folder / "a copy" / name)
     monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(package.parent))

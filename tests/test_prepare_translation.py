@@ -119,7 +119,8 @@ def test_folder_is_whole(prepared):
     for split in ("train", "valid", "test", "test1"):
         names -= {f"{split}.de-en.{side}.{end}" for side in ("de", "en") for end in ("bin", "idx")}
     assert names == {
-        "bpecodes", "dict.de.txt", "dict.en.txt", "prepared.json", "preprocess.log", "raw"
+        "bpecodes", "bpevocab.de", "bpevocab.en", "dict.de.txt", "dict.en.txt", "prepared.json",
+        "preprocess.log", "raw",
     }  # fmt: skip
     assert not prepared.with_name("made.partial").exists()
 
@@ -199,6 +200,9 @@ def test_same_bytes_as_the_commands(raw, tmp_path):
     learn = ["-i", *words, "-o", "codes", "-s", 120, "-t", "--write-vocabulary", "de", "en"]
     succeed("subword-nmt", "learn-joint-bpe-and-vocab", *learn, cwd=by_hand)
     assert (tmp_path / "made/bpecodes").read_bytes() == (by_hand / "codes").read_bytes()
+    for language in ("de", "en"):
+        vocabulary = (tmp_path / f"made/bpevocab.{language}").read_bytes()
+        assert vocabulary == (by_hand / language).read_bytes()
     for name in ("train.{}.de", "test.{}.de", "test.{}.en"):
         vocabulary = ["--vocabulary", name[-2:], "--vocabulary-threshold", 1]
         files = ["-c", "codes", "-i", seen / name.format("words"), "-o", "pieces"]

@@ -28,35 +28,38 @@ from .piece_files import check_piece_files
 from .prompts_as_typed import keep_prompts_as_typed
 from .recomputed_layers import mend_recomputed_layers
 from .safe_classes import allow_fairseq_checkpoints, safe_classes
+from .same_pieces import cut_text_as_the_folder_was, record_of
 from .text_files import read_text
 from .versions import check_versions
 from .whole_checkpoints import write_checkpoints_aside
 from .whole_word_masking import repair_whole_word_masking
 
 __all__ = [
-    "OLDEST_PYTHON",
     "allow_fairseq_checkpoints",
     "check_binarised_data",
     "check_dictionaries",
     "check_piece_files",
     "check_versions",
     "count_sentences",
+    "cut_text_as_the_folder_was",
     "drop_fast_path",
     "drop_fast_path_weights",
+    "end_unused_loaders_at_once",
+    "keep_prompts_as_typed",
     "launched_workers",
     "let_iterators_gather",
+    "make_batches_of_first_epoch",
     "mend_broadcast",
     "mend_data_parallel",
-    "end_unused_loaders_at_once",
-    "make_batches_of_first_epoch",
-    "keep_prompts_as_typed",
     "mend_fairseq",
     "mend_gathered_lists",
     "mend_launched_workers",
     "mend_recomputed_layers",
     "name_data_folders",
+    "OLDEST_PYTHON",
     "read_literals_only",
     "read_text",
+    "record_of",
     "renew_loader_in_every_epoch",
     "repair_encoders_without_flags",
     "repair_whole_word_masking",
@@ -75,6 +78,7 @@ def mend_fairseq() -> None:
     repair_whole_word_masking()
     repair_encoders_without_flags()
     keep_prompts_as_typed()
+    cut_text_as_the_folder_was()
     allow_fairseq_checkpoints()
     check_binarised_data()
     check_dictionaries()

@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 from fairseq.data import Dictionary
 
+from ..text import BETWEEN_SPACES, CHARACTER, FolderText, escape
 from .question_answering import Question
 
-# Endings such as 's are words of their own, since GPT-2's pieces have them whole.
-WORD = re.compile(r"\w+|'(?:s|t|re|ve|m|ll|d)\b|[^\w\s]")
+# Endings such as 's are words of their own, since GPT-2's pieces have them whole; so is a character
+# of a script without spaces.
+WORD = re.compile(rf"{CHARACTER}|(?:(?!{CHARACTER})\w)+|'(?:s|t|re|ve|m|ll|d)\b|[^\w\s]")
+WHITE_SPACE_WORD = re.compile(BETWEEN_SPACES)
+MARK = "@@"  # of subword-nmt, at all pieces of a word but the last
 FRAME = 4  # <s> and three </s>
 
 
@@ -50,32 +54,74 @@ class EncodedText:
 class TextEncoder:
     """Cuts texts into words, and words into pieces.
 
+    Where the text that the model knows has its punctuation at its words, as it was given, pieces
+    are those of what stands between white space; an answer's borders are still those of words
+    without it.
+
     Args:
         dictionary: of the pieces.
         bpe: one of fairseq's, or None for whole words.
+        record: how the text was cut that the model knows, if that is known; ``words`` and
+            ``pieces`` are cut by it in place of ``bpe``.
+        lowercase: whether that text was lower-cased.
     """
 
-    def __init__(self, dictionary: Dictionary, bpe: Any = None) -> None:
+    def __init__(
+        self,
+        dictionary: Dictionary,
+        bpe: Any = None,
+        record: FolderText | None = None,
+        lowercase: bool = False,
+    ) -> None:
         self.dictionary = dictionary
         self.bpe = bpe
-        self._pieces_of_word = lru_cache(maxsize=100_000)(self._encode_word)
+        self.lowercase = lowercase or (record is not None and record.lowercase)
+        self._by_record: Callable[[str], str] | None = None
+        self._chunk = WORD
+        if record is not None and record.unit in ("words", "pieces"):
+            self._by_record = record.pieces()
+            if record.punctuation_apart is False and not record.moses:
+                self._chunk = WHITE_SPACE_WORD
+        self._pieces_of_chunk = lru_cache(maxsize=100_000)(self._encode_chunk)
 
     def __call__(self, text: str) -> EncodedText:
         pieces: list[int] = []
         places: list[tuple[int, int]] = []
-        for word in WORD.finditer(text):
-            start, end = word.span()
+        for chunk in self._chunk.finditer(text):
+            start = chunk.start()
             # Byte pairs of GPT-2 tell a word that follows a space from one that does not.
             spaced = start > 0 and text[start - 1].isspace()
-            of_word = self._pieces_of_word(" " + word[0] if spaced else word[0])
-            pieces += of_word
-            places += [(start, end)] * len(of_word)
+            for piece, (first, last) in self._pieces_of_chunk(chunk[0], spaced):
+                pieces.append(piece)
+                places.append((start + first, start + last))
         starts, ends = np.array(places, dtype=np.int32).reshape(-1, 2).T
         return EncodedText(np.array(pieces, dtype=np.int32), starts, ends)
 
-    def _encode_word(self, word: str) -> list[int]:
-        pieces = self.bpe.encode(word) if self.bpe else word
-        return [self.dictionary.index(piece) for piece in pieces.split()]
+    def _encode_chunk(self, chunk: str, spaced: bool) -> list[tuple[int, tuple[int, int]]]:
+        """Pieces of a word, or of several without white space, and the words they belong to."""
+        word = chunk.lower() if self.lowercase else chunk
+        if self._by_record is not None:
+            pieces = self._by_record(escape(word)).split()
+        else:
+            spaced_word = f" {word}" if spaced else word
+            pieces = (self.bpe.encode(spaced_word) if self.bpe else spaced_word).split()
+        words = [found.span() for found in WORD.finditer(chunk)] or [(0, len(chunk))]
+        numbers = [self.dictionary.index(piece) for piece in pieces]
+        if len(words) == 1:
+            return [(number, words[0]) for number in numbers]
+        # The character of the chunk that each letter of the word comes from: not always as many.
+        origins = [i for i, c in enumerate(chunk) for _ in (c.lower() if self.lowercase else c)]
+        found, place = [], 0
+        for number, piece in zip(numbers, pieces):
+            length = len(piece) - len(MARK) * piece.endswith(MARK)
+            first, last = (
+                origins[min(at, len(origins) - 1)] for at in (place, place + max(length, 1) - 1)
+            )
+            start = next(start for start, end in words if end > first)
+            end = next(end for start, end in reversed(words) if start <= last)
+            found.append((number, (start, end)))
+            place += length
+        return found
 
 
 @dataclass(frozen=True)

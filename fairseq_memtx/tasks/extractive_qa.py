@@ -8,6 +8,7 @@ the answer, which is scored there and then, so that sums over batches and worker
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
 import logging
+from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -20,12 +21,14 @@ from fairseq.tasks import register_task
 from omegaconf import II, MISSING
 from torch import Tensor
 
+from ..compat import record_of
 from ..data.answer_metrics import METRICS
 from ..data.answer_spans import Answer, AnswersFile, best_answers
 from ..data.question_answering import read_questions
 from ..data.question_dataset import QuestionDataset
 from ..data.question_windows import FRAME, TextEncoder, WindowedQuestion, cut
 from ..errors import MemtxError
+from ..text import FolderText, TextError, is_lowercase
 from .token_task import TokenTask
 
 logger = logging.getLogger(__name__)
@@ -77,6 +80,7 @@ class ExtractiveQaTask(TokenTask):
         cfg: the task's flags.
         dictionary: of pieces.
         bpe: fairseq's, that makes pieces of words; None for whole words.
+        record: how the model's text was cut, if its folder says so.
 
     Raises:
         MemtxError: if the lengths do not fit each other.
@@ -85,10 +89,24 @@ class ExtractiveQaTask(TokenTask):
     token_head_name = "span"
     criterion_name = "extractive_qa"
 
-    def __init__(self, cfg: ExtractiveQaConfig, dictionary: Dictionary, bpe: Any) -> None:
+    def __init__(
+        self,
+        cfg: ExtractiveQaConfig,
+        dictionary: Dictionary,
+        bpe: Any,
+        record: Optional[FolderText] = None,
+    ) -> None:
         check(cfg)
         super().__init__(cfg, dictionary, scores=2)  # of beginning and end
-        self.encode = TextEncoder(dictionary, bpe)
+        lowercase = record is None and is_lowercase(dictionary.symbols[dictionary.nspecial :])
+        try:
+            self.encode = TextEncoder(dictionary, bpe, record, lowercase)
+        except (TextError, ImportError) as cause:
+            raise MemtxError(f"--bpe cannot be used: {cause}") from cause
+        if record is not None:
+            logger.info(f"text is cut as that in {record.folder}")
+        if self.encode.lowercase:
+            logger.info("text is lower-cased, as the model's is")
         self.answers_file = (
             AnswersFile(path_of_worker(cfg.n_best_file)) if cfg.n_best_file else None
         )
@@ -109,7 +127,8 @@ class ExtractiveQaTask(TokenTask):
         dictionary = Dictionary.load(str(file))
         # As fairseq's masked_lm has it, so that a model trained there fits.
         dictionary.add_symbol("<mask>")
-        return cls(cfg, dictionary, encoders.build_bpe(cfg.bpe_settings))
+        bpe = encoders.build_bpe(cfg.bpe_settings)
+        return cls(cfg, dictionary, bpe, record_of_model(cfg))
 
     def load_dataset(self, split: str, **kwargs: Any) -> None:
         """Read and cut the questions of a split.
@@ -189,6 +208,31 @@ class ExtractiveQaTask(TokenTask):
             for name in ("exact_match", "f1"):
                 total = sum(log.get(name, 0) for log in logging_outputs)
                 metrics.log_scalar(name, 100 * total / questions, questions, round=2)
+
+
+def record_of_model(cfg: ExtractiveQaConfig) -> Optional[FolderText]:
+    """How the text was cut that the model knows: as the folder says that the dictionary, or the
+    BPE, comes from.
+
+    Raises:
+        MemtxError: if ``--bpe`` is of another kind, or that folder has no words.
+    """
+    record = record_of(Namespace(cfg=cfg), cfg.bpe_settings)
+    if record is None:
+        return None
+    if record.unit in ("characters", "bytes"):
+        raise MemtxError(
+            f"the text in {record.folder} was cut into {record.unit}, and answers are made of "
+            "words: use a model of words or pieces"
+        )
+    bpe = getattr(cfg.bpe_settings, "_name", None)
+    known = {"words": None, "pieces": "subword_nmt", "gpt2": "gpt2"}[record.unit]
+    if bpe not in (None, known) or (bpe is None and record.unit == "gpt2"):
+        raise MemtxError(
+            f"--bpe {bpe} is not how the text in {record.folder} was cut: "
+            + (f"use --bpe {known}" if known else "leave it out, as its words are whole")
+        )
+    return record
 
 
 def check(cfg: ExtractiveQaConfig) -> None:

@@ -1,0 +1,27 @@
+"""How text becomes tokens, in plain Python: what the prepare scripts and the plugin share.
+
+A text enters in many places: the prepare scripts, ``fairseq-interactive``, the hub interfaces,
+question answering. Wherever it does, it goes through `FolderText`, so that it is cut into the same
+tokens. Nothing here imports fairseq or torch, whose import takes seconds.
+"""
+
+from .errors import TextError
+from .folder import FolderText, is_lowercase, punctuation_is_apart
+from .lines import decode, read_lines
+from .symbols import escape, unescape
+from .words import BETWEEN_SPACES, CHARACTER, join_words, split_words
+
+__all__ = [
+    "BETWEEN_SPACES",
+    "CHARACTER",
+    "FolderText",
+    "TextError",
+    "decode",
+    "escape",
+    "is_lowercase",
+    "join_words",
+    "punctuation_is_apart",
+    "read_lines",
+    "split_words",
+    "unescape",
+]

@@ -1,0 +1,214 @@
+"""How the text of a prepared folder was cut, so that other text is cut in the same way.
+
+The record ``prepared.json`` says it, in ``text``; in a folder that is older than that entry, its
+settings do. Beside it lie the files of a BPE:
+
+    bpecodes          of subword-nmt
+    bpevocab[.LANG]   the pieces that training text has, as subword-nmt writes vocabularies: others
+                      are cut further, since no model has seen them
+    encoder.json, vocab.bpe   of GPT-2, in place of both
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from contextlib import redirect_stderr
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Iterable
+
+from .errors import TextError
+from .moses import moses_splitter
+from .symbols import escape
+from .words import split_words
+
+RECORD = "prepared.json"
+UNITS = ("words", "pieces", "gpt2", "characters", "bytes")
+# In WikiText it stands for words that are unknown, as it does for fairseq.
+UNKNOWN = "<unk>"
+
+
+@dataclass(frozen=True)
+class FolderText:
+    """How the text of a folder was cut.
+
+    Attributes:
+        folder: with the record and, if it has them, the files of a BPE.
+        unit: ``words``, ``pieces``, ``gpt2`` (pieces of bytes), ``characters`` or ``bytes``.
+        lowercase: whether it was lower-cased.
+        moses: whether punctuation was told apart from words by sacremoses.
+        dash_splits: whether that split words at dashes.
+        escape: whether it wrote special characters as in XML.
+        languages: source and target of a translation, else none.
+        spaceless: whether characters of scripts without spaces were made words of their own, and
+            words that are spelled like fairseq's symbols were escaped; not in older folders.
+        punctuation_apart: whether punctuation stood apart from words in the text as it was given,
+            None if that was not looked at.
+    """
+
+    folder: Path
+    unit: str
+    lowercase: bool = False
+    moses: bool = False
+    dash_splits: bool = False
+    escape: bool = False
+    languages: tuple[str, ...] = ()
+    spaceless: bool = True
+    punctuation_apart: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ValueError(f"the unknown unit {self.unit!r}")
+        object.__setattr__(self, "languages", tuple(self.languages))
+
+    @classmethod
+    def read(cls, folder: Path) -> FolderText | None:
+        """What the record of a folder says; None if it has no record.
+
+        Raises:
+            TextError: if that is damaged.
+        """
+        file = folder / RECORD
+        if not file.is_file():
+            return None
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            return cls(folder, **(record.get("text") or _from_settings(record["settings"])))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            told = " ".join(str(error).split())[:100] or type(error).__name__
+            raise TextError(f"{file}: damaged file ({told}): prepare the folder again") from error
+
+    def entry(self) -> dict[str, Any]:
+        """For the record."""
+        fields = {name: value for name, value in vars(self).items() if name != "folder"}
+        return {**fields, "languages": list(self.languages)}
+
+    def change(self, **fields: Any) -> FolderText:
+        """The same with other values."""
+        return replace(self, **fields)
+
+    def cutter(self, language: str = "en") -> Callable[[str], str]:
+        """A function from a line to its tokens, with a space between them.
+
+        Raises:
+            TextError: if files are missing or damaged.
+            ImportError: if packages are.
+        """
+        pieces = self.pieces(language if self.languages else None)
+        if self.unit == "gpt2":  # which tells words apart by itself
+            return (lambda text: pieces(text.lower())) if self.lowercase else pieces
+        return lambda text: pieces(self.split(text, language))
+
+    def split(self, text: str, language: str = "en") -> str:
+        """Words of a line, with a space between them."""
+        return " ".join(self.words(text, language))
+
+    def words(self, text: str, language: str = "en") -> list[str]:
+        """Words of a line."""
+        # sacremoses would close up what stands on either side of a carriage return.
+        text = text.strip().lstrip("\ufeff").replace("\r", " ")
+        if self.moses:
+            # Case tells the tokenizer where a sentence ends, so it is lost only afterwards.
+            text = moses_splitter(language, self.dash_splits, self.escape)(text)
+        if self.lowercase:
+            text = text.lower()
+        words = split_words(text) if self.spaceless else text.split()
+        return [
+            word if word == UNKNOWN and self.unit == "words" else escape(word) for word in words
+        ]
+
+    def pieces(self, language: str | None = None) -> Callable[[str], str]:
+        """What cuts words into pieces, all with spaces between them.
+
+        Args:
+            language: of a translation, whose sides have vocabularies of their own.
+
+        Raises:
+            TextError: if files are missing or damaged.
+            ImportError: if subword-nmt is not there.
+        """
+        if self.unit == "words":
+            return str
+        if self.unit == "gpt2":
+            return _gpt2(self.folder / "encoder.json", self.folder / "vocab.bpe")
+        bpe = read_codes(self.folder / "bpecodes", self.vocabulary(language))
+        return lambda words: " ".join(bpe.segment_tokens(words.split()))
+
+    def vocabulary(self, language: str | None = None) -> set[str] | None:
+        """The pieces that training text of a language has; None if the folder does not say."""
+        file = self.folder / ("bpevocab" + (f".{language}" if language else ""))
+        if not file.is_file():
+            # Of a language model the dictionary has all, of a translation those of both sides.
+            file = self.folder / "dict.txt"
+        if not file.is_file():
+            return None
+        return {line.rsplit(" ", 1)[0] for line in file.read_text(encoding="utf-8").split("\n")}
+
+
+def _from_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same of a folder that is older than the entry."""
+    lowercase = bool(settings.get("lowercase"))
+    if "source" in settings:
+        languages = (settings["source"], settings["target"])
+        moses = {"moses": True, "dash_splits": bool(settings["dash_splits"]), "escape": True}
+        fields = {"unit": "pieces", "languages": languages, **moses}
+    elif settings.get("raw_text"):
+        fields = {"unit": settings["unit"], "moses": True, "dash_splits": True}
+    else:
+        fields = {"unit": settings["unit"]}
+    if "classes" in settings and fields["unit"] == "bytes":
+        fields["unit"] = "gpt2"
+    return {**fields, "lowercase": lowercase, "spaceless": False}
+
+
+def read_codes(codes: Path, vocabulary: Iterable[str] | None) -> Any:
+    """subword-nmt's BPE.
+
+    Raises:
+        TextError: if the file is missing or damaged.
+    """
+    from subword_nmt.apply_bpe import BPE
+
+    noise = io.StringIO()
+    try:
+        with codes.open(encoding="utf-8", newline="\n") as file, redirect_stderr(noise):
+            return BPE(file, vocab=vocabulary)
+    except (Exception, SystemExit) as error:
+        told = noise.getvalue().split("\n")[0] or error
+        raise TextError(f"{codes}: no codes of subword-nmt ({told})") from error
+
+
+def _gpt2(encoder: Path, merges: Path) -> Callable[[str], str]:
+    """GPT-2's BPE, whose tokens are numbers."""
+    from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
+
+    try:
+        bpe = get_encoder(str(encoder), str(merges))
+    except ValueError as error:
+        raise TextError(f"{encoder} or {merges}: damaged file ({error})") from error
+    return lambda text: " ".join(map(str, bpe.encode(text)))
+
+
+def is_lowercase(words: Iterable[str]) -> bool:
+    """Whether words have letters, and all of them small: so is the text that they are from."""
+    words = list(words)
+    return any(map(str.islower, words)) and not any(c.isupper() for word in words for c in word)
+
+
+_PUNCTUATION = re.compile(r"(\s|^)?[.,;:!?](?=\s|$)")
+
+
+def punctuation_is_apart(lines: Iterable[str]) -> bool | None:
+    """Whether punctuation at the ends of words stands apart from them, as in WikiText.
+
+    Returns:
+        None if there is next to none.
+    """
+    apart = total = 0
+    for line in lines:
+        for found in _PUNCTUATION.finditer(line):
+            total += 1
+            apart += found[1] is not None
+    return apart > total / 2 if total >= 10 else None

@@ -1,0 +1,55 @@
+"""Lines of text files of other people: marks at their start, line ends of other systems.
+
+Only a newline ends a line, or the two sides of a translation could shift against each other: Python
+takes a lone carriage return for a line's end where it reads text, and eight other characters where
+it splits it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterable, Iterator
+
+from .errors import TextError
+
+MARK = b"\xef\xbb\xbf"  # U+FEFF, which Windows puts at the start of UTF-8
+OTHER_MARKS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\0\0\xfe\xff": "UTF-32"}
+
+
+def read_lines(file: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    """The lines of a file without their ends, nor a mark at the start of one.
+
+    A mark in a later line was at the start of a file that was put behind another.
+
+    Raises:
+        TextError: if the file is of another encoding.
+    """
+    for number, line in enumerate(file):
+        if number == 0:
+            for mark, encoding in OTHER_MARKS.items():
+                if line.startswith(mark):
+                    raise TextError(
+                        f"{path}: {encoding}, not UTF-8; do: iconv -f UTF-16 -t UTF-8 FILE > NEW"
+                    )
+        while line.startswith(MARK):
+            line = line[len(MARK) :]
+        yield line.rstrip(b"\r\n")
+
+
+def decode(line: bytes, where: str) -> str:
+    """A line as text.
+
+    Args:
+        line: as it was read.
+        where: file and line, for the error.
+
+    Raises:
+        TextError: if it is not UTF-8.
+    """
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TextError(f"{where}: not UTF-8 ({error.reason})") from error
+    if "\0" in text:
+        raise TextError(f"{where}: has a zero byte, so it is UTF-16 or no text: give UTF-8")
+    return text

@@ -1,0 +1,33 @@
+"""sacremoses: punctuation made uniform and told apart from words."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Callable
+
+
+@lru_cache(maxsize=None)
+def moses_splitter(language: str, dash_splits: bool, escape: bool) -> Callable[[str], str]:
+    """A function from a line to its words, with a space between them.
+
+    Args:
+        language: whose rules for punctuation and abbreviations to take.
+        dash_splits: split words at their dashes, written ``@-@`` then.
+        escape: write special characters as in XML (``&`` as ``&amp;``), as the command sacremoses
+            does; detokenizing turns them back.
+
+    Raises:
+        ImportError: if sacremoses is not there.
+    """
+    from sacremoses import MosesPunctNormalizer, MosesTokenizer
+
+    normalizer, tokenizer = MosesPunctNormalizer(language), MosesTokenizer(language)
+
+    def split(line: str) -> str:
+        # The command leaves the newline on, and a rule for German quotation marks looks at it.
+        text = normalizer.normalize(line.strip() + "\n")
+        return tokenizer.tokenize(
+            text, aggressive_dash_splits=dash_splits, return_str=True, escape=escape
+        )
+
+    return split
