@@ -7,8 +7,10 @@ from argparse import Namespace
 import pytest
 from conftest import SMALL, build, run, succeed, toy_task
 from fairseq import options
+from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_INV_REGISTRY, build_model
+from fairseq.tasks import TASK_REGISTRY
 from omegaconf import OmegaConf
 
 from fairseq_memtx import presets
@@ -111,6 +113,14 @@ def test_language_model_by_hydra(toy_lm, tmp_path):
     )  # fmt: skip
     assert "MemoryTokens()" in output
     assert "valid on 'valid' subset" in output
+
+
+def test_hydra_finds_every_task_and_criterion_of_the_plugin():
+    """bfloat16 on a GPU is for hydra alone: what it does not find cannot be trained so."""
+    for kind, registry in [("task", TASK_REGISTRY), ("criterion", CRITERION_REGISTRY)]:
+        ours = {name for name, of in registry.items() if of.__module__.startswith("fairseq_memtx")}
+        files = (presets.FOLDER.parent / kind).glob("*.yaml")
+        assert {path.stem: OmegaConf.load(path)._name for path in files} == {n: n for n in ours}
 
 
 @pytest.mark.parametrize("arch", WMT)

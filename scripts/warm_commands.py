@@ -1,7 +1,7 @@
 """Commands of fairseq in processes that have fairseq loaded already.
 
 Each is what its script in the environment's ``bin`` does, in a process of its own that knows
-nothing of the tests or of the plugin; only the seconds in which torch and fairseq are imported are
+nothing of its caller or of the plugin; only the seconds in which torch and fairseq are imported are
 spent once, in a server from which all such processes are forked.
 """
 
@@ -15,12 +15,17 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Callable
 
 _SERVED = multiprocessing.get_context("forkserver")
 _SERVED.set_forkserver_preload(["fairseq"])
+# Starting a process asks all others whether they are over, which two threads may not do at a time.
+_ASKING = threading.Lock()
 
 
 def run(
@@ -30,13 +35,24 @@ def run(
     timeout: float,
     env: dict[str, str] | None = None,
     input: str = "",
+    prepare: Callable[[], object] | None = None,
 ) -> subprocess.CompletedProcess:
     """As `subprocess.run`, with the output captured as text.
 
+    Args:
+        command: name of a script of the environment, or ``module:function``.
+        arguments: its ``sys.argv[1:]``.
+        cwd: where it runs.
+        timeout: seconds that it may take.
+        env: its environment, if not this process's.
+        input: what it reads.
+        prepare: called in its process before it, a function of a module.
+
     Raises:
-        subprocess.TimeoutExpired: after ``timeout`` seconds.
+        subprocess.TimeoutExpired: after ``timeout`` seconds, with what was printed by then.
     """
-    (result,) = _run_together([(command, arguments, cwd, dict(env or os.environ))], timeout, input)
+    job = command, arguments, cwd, dict(env or os.environ)
+    (result,) = _run_together([job], timeout, input, prepare)
     return result
 
 
@@ -67,7 +83,10 @@ def run_workers(
 
 
 def _run_together(
-    jobs: list[tuple[str, list[str], Path, dict[str, str]]], timeout: float, input: str = ""
+    jobs: list[tuple[str, list[str], Path, dict[str, str]]],
+    timeout: float,
+    input: str = "",
+    prepare: Callable[[], object] | None = None,
 ) -> list[subprocess.CompletedProcess]:
     """What came of commands that run at the same time."""
     with tempfile.TemporaryDirectory() as folder:
@@ -75,17 +94,22 @@ def _run_together(
         for number, job in enumerate(jobs):
             streams = [Path(folder, f"{number}.{name}") for name in ("stdin", "stdout", "stderr")]
             streams[0].write_text(input)
-            process = _SERVED.Process(target=_be, args=(*job, streams))
-            process.start()
+            process = _SERVED.Process(target=_be, args=(*job, streams, prepare))
+            with _ASKING:
+                process.start()
             started.append((process, streams))
-        end = time.monotonic() + timeout
-        for process, _ in started:
-            process.join(max(end - time.monotonic(), 0))
-        hung = [number for number, (process, _) in enumerate(started) if process.is_alive()]
-        for number in hung:
-            started[number][0].kill()
-            started[number][0].join()
-        written = [[path.read_text() for path in streams[1:]] for _, streams in started]
+        end, hung = time.monotonic() + timeout, []
+        for number, (process, _) in enumerate(started):
+            over = wait([process.sentinel], max(end - time.monotonic(), 0))
+            with _ASKING:
+                if not over:
+                    process.kill()
+                    hung.append(number)
+                process.join()
+        written = [
+            [path.read_text() if path.exists() else "" for path in streams[1:]]
+            for _, streams in started
+        ]
         if hung:
             raise subprocess.TimeoutExpired(jobs[0][0], timeout, *written[hung[0]])
     return [
@@ -95,7 +119,12 @@ def _run_together(
 
 
 def _be(
-    command: str, arguments: list[str], cwd: Path, env: dict[str, str], streams: list[Path]
+    command: str,
+    arguments: list[str],
+    cwd: Path,
+    env: dict[str, str],
+    streams: list[Path],
+    prepare: Callable[[], object] | None,
 ) -> None:
     """Become the command."""
     os.chdir(cwd)
@@ -108,8 +137,14 @@ def _be(
     logging.root.handlers.clear()  # of what fairseq said on being imported
     logging.root.setLevel(logging.WARNING)
     sys.argv = [command, *arguments]
-    (script,) = entry_points(group="console_scripts", name=command)
     try:
+        if prepare is not None:
+            prepare()
+        if ":" in command:
+            script = EntryPoint(command, command, "console_scripts")
+        else:
+            # A package that was installed twice is found twice; the first on the path counts.
+            script = next(iter(entry_points(group="console_scripts", name=command)))
         script.load()()
     except Exception:
         sys.excepthook(*sys.exc_info())  # multiprocessing would not ask it

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Try everything on a GPU, in five minutes: does it train, resume, validate and write in every
+# precision, as on the CPU, and how fast?
+#
+# Launch: bash scripts/gpu_check.sh [--output DIR] [--minutes N] [--jobs N] [--quick] [--cpu]
+#
+# Wants a Python with PyTorch and nothing else. Where fairseq is missing, the wheels in .whl of the
+# checkout are installed into a temporary folder, without a network. Results are in DIR (gpu_check):
+# gpu_check.txt for people, gpu_check.json, and logs.zip with what every command printed. They are
+# written after each check. The exit code is 0 if all passed.
+set -euo pipefail
+export OMP_NUM_THREADS=1 # many small processes at a time
+for python in ${PYTHON:+"$PYTHON"} python3 python; do
+  ! command -v "$python" > /dev/null || exec "$python" "$(dirname "$0")/gpu_check.py" "$@"
+done
+echo "gpu_check.sh: error: there is no python3: install Python 3.11 or 3.12 with PyTorch" >&2
+exit 1

@@ -1,0 +1,274 @@
+"""Checks of ``gpu_check.py`` that run fairseq's commands, as a user would."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gpu_check_cases import Case, Settings, evaluation_flags, flags, merged, overrides, spelled
+from gpu_check_trial import Trial
+
+# On a CPU, fairseq has half precision in its memory-efficient form alone, and no AMP.
+PRECISIONS: dict[str, dict[str, Settings]] = {
+    "cuda": {
+        "float32": {},
+        "fp16": {"common": {"fp16": True}},
+        "amp": {"common": {"amp": True}},
+        "bf16": {"common": {"bf16": True}},
+    },
+    "cpu": {
+        "float32": {},
+        "fp16": {"common": {"fp16": True, "memory_efficient_fp16": True}},
+        "bf16": {"common": {"bf16": True, "memory_efficient_bf16": True}},
+    },
+}
+# Losses of two runs that should be one: how far apart, in parts of the loss.
+NEAR = {"float32": 2e-3, "fp16": 2e-2, "amp": 2e-2, "bf16": 5e-2}
+COMPARE = "gpu_check_commands:compare_checkpoints"
+TRANSLATION, LANGUAGE_MODEL = "translation", "rmt_language_modeling"
+
+
+def train(
+    trial: Trial,
+    case: Case,
+    save_dir: Path,
+    precision: str = "float32",
+    device: str | None = None,
+    more: Settings | None = None,
+    **options: Any,
+) -> dict[int, float]:
+    """Train, and return the loss of every update.
+
+    bfloat16 goes through hydra, since fairseq's command line means a TPU by it.
+    """
+    device = device or trial.where.device
+    settings = merged(
+        {"common": {"cpu": device == "cpu"}, "checkpoint": {"save_dir": str(save_dir)}},
+        {"optimization": {"max_update": trial.where.updates}},
+        PRECISIONS[device][precision],
+        more or {},
+    )
+    data = trial.where.data
+    if precision == "bf16":
+        run = save_dir.with_name(f"{save_dir.name}-hydra")
+        arguments = overrides(case, data, settings, run)
+        output = trial.run("fairseq-hydra-train", *arguments, **options)
+    else:
+        output = trial.run("fairseq-train", *flags(case, data, settings), **options)
+    losses = losses_of(output)
+    bad = [update for update, loss in losses.items() if not math.isfinite(loss)]
+    trial.expect(bool(losses), "no loss was logged")
+    trial.expect(not bad, f"the loss of updates {bad[:5]} is no number")
+    return losses
+
+
+def losses_of(output: str) -> dict[int, float]:
+    """By update, from fairseq's JSON log."""
+    lines = re.findall(r"train_inner\b.*?(\{.*\})\s*$", output, re.MULTILINE)
+    logged = [json.loads(line) for line in lines]
+    return {int(entry["num_updates"]): float(entry["loss"]) for entry in logged if "loss" in entry}
+
+
+def trains_and_resumes(trial: Trial, case: Case, precision: str) -> None:
+    """Train, stop half-way, resume: as if never stopped; then validate and write."""
+    whole, resumed = trial.folder / "whole", trial.folder / "resumed"
+    half = trial.where.updates // 2
+    saving = {"checkpoint": {"save_interval_updates": half}}
+    losses = train(trial, case, whole, precision, more=saving)
+    middle = next(iter(whole.glob(f"checkpoint_*_{half}.pt")), None)
+    trial.expect(middle is not None, f"no checkpoint was written after {half} updates")
+    trial.expect(max(losses, default=0) == trial.where.updates, f"{max(losses, default=0)} updates")
+    if losses:
+        trial.figures["loss"] = [losses[min(losses)], losses[max(losses)]]
+    if middle is not None:
+        resumed.mkdir()
+        shutil.copy(middle, resumed / "checkpoint_last.pt")
+        again = train(trial, case, resumed, precision)
+        compare_runs(trial, precision, losses, again, half)
+        same = trial.measure(COMPARE, last(whole), last(resumed))
+        trial.figures["resumed"] = same
+        trial.expect(same["finite"], "a weight is no number")
+    validate(trial, case, last(whole), precision)
+    write(trial, case, last(whole), precision)
+
+
+def last(save_dir: Path) -> Path:
+    """The checkpoint that a run ends with."""
+    return save_dir / "checkpoint_last.pt"
+
+
+def compare_runs(
+    trial: Trial, precision: str, one: dict[int, float], other: dict[int, float], after: int = 0
+) -> None:
+    """Expect the same losses, as far as arithmetic in another order leaves them the same."""
+    common = [update for update in sorted(one.keys() & other.keys()) if update > after]
+    trial.expect(bool(common), "the runs have no update in common")
+    if not common:
+        return
+    apart = {update: abs(one[update] - other[update]) / abs(one[update]) for update in common}
+    trial.figures["losses_apart"] = max(apart.values())
+    # A run that goes on elsewhere is off at once; later, differences grow by themselves.
+    at_first = apart[common[0]]
+    worst = max(apart.values())
+    trial.expect(
+        at_first <= NEAR[precision] and worst <= 5 * NEAR[precision],
+        f"losses are apart by {at_first:.2e} in update {common[0]}, at most by {worst:.2e}",
+    )
+
+
+def compare_checkpoints() -> None:
+    """Print as JSON how far apart the weights of two checkpoints are."""
+    import torch
+
+    import fairseq_memtx  # noqa: F401  (says what torch may load)
+
+    one, other = (torch.load(path, "cpu", weights_only=True)["model"] for path in sys.argv[1:3])
+    apart = {
+        name: float((one[name].double() - other[name].double()).abs().max())
+        for name in one
+        if one[name].is_floating_point() and one[name].numel()
+    }
+    worst = max(apart, key=apart.get)
+    finite = all(bool(value.isfinite().all()) for w in (one, other) for value in w.values())
+    bits = all(torch.equal(one[name], other[name]) for name in one)
+    print(json.dumps({"bits": bits, "apart": apart[worst], "weight": worst, "finite": finite}))
+
+
+def validate(
+    trial: Trial, case: Case, checkpoint: Path, precision: str, device: str | None = None
+) -> float:
+    """The validation loss of a checkpoint, which has to be a number."""
+    arguments = _evaluation(trial, case, checkpoint, precision, device)
+    if case.task == LANGUAGE_MODEL:
+        output = trial.run("fairseq-eval-lm", *arguments, "--gen-subset", "valid")
+        found = re.findall(r"Loss \(base 2\): (\S+),", output)
+    else:
+        batch = spelled({"dataset": case.settings["dataset"]})
+        # Otherwise fairseq leaves out the last rows.
+        each = ["--required-batch-size-multiple", 1, "--log-format", "simple"]
+        output = trial.run("fairseq-validate", *arguments, *batch, *each)
+        found = re.findall(r"\bloss ([-\w.]+)", output)
+    loss = float(found[-1]) if found else math.nan
+    trial.figures[f"valid_loss_{device or trial.where.device}"] = loss
+    trial.expect(math.isfinite(loss), f"the validation loss is {loss}")
+    return loss
+
+
+def write(
+    trial: Trial, case: Case, checkpoint: Path, precision: str, device: str | None = None
+) -> dict[int, tuple[float, str]]:
+    """What beam search writes, by number, with scores; nothing for models that do not write."""
+    arguments = _evaluation(trial, case, checkpoint, precision, device)
+    if case.task == TRANSLATION:
+        batch = ["--beam", 3, "--batch-size", 5, "--required-batch-size-multiple", 1]
+        output, expected = trial.run("fairseq-generate", *arguments, *batch), 12
+    elif case.task == LANGUAGE_MODEL:
+        # More than a segment, so that memory is handed on before anything is written.
+        prompts = [" ".join(f"w{number}" for number in range(40)), "w7 w8"]
+        more = ["--beam", 2, "--max-len-b", 80, "--batch-size", 1]
+        text = "\n".join(prompts) + "\n"
+        output = trial.run("fairseq-interactive", *arguments, *more, input=text)
+        expected = len(prompts)
+    else:
+        return {}
+    found = re.findall(r"^H-(\d+)\t(\S+)\t(.*)$", output, re.MULTILINE)
+    texts = {int(number): (float(score), text) for number, score, text in found}
+    trial.figures["written"] = len(texts)
+    trial.expect(len(texts) == expected, f"{len(texts)} of {expected} texts were written")
+    bad = [score for score, _ in texts.values() if not math.isfinite(score)]
+    trial.expect(not bad, f"{len(bad)} scores of texts are no numbers")
+    return texts
+
+
+def _evaluation(
+    trial: Trial, case: Case, checkpoint: Path, precision: str, device: str | None
+) -> list[object]:
+    arguments = [*evaluation_flags(case, trial.where.data), "--path", checkpoint]
+    device = device or trial.where.device
+    if device == "cpu":
+        arguments.append("--cpu")
+    elif precision == "fp16":
+        arguments.append("--fp16")  # others are evaluated in float32
+    return arguments
+
+
+def as_on_the_cpu(trial: Trial, case: Case) -> None:
+    """The same losses, and from the same weights the same texts, on GPU and CPU in float32."""
+    no_dropout = {"model": {"dropout": 0.0, "attention_dropout": 0.0}}
+    few = merged(no_dropout, {"optimization": {"max_update": min(trial.where.updates, 10)}})
+    here = train(trial, case, trial.folder / "here", more=few)
+    there = train(trial, case, trial.folder / "there", device="cpu", more=few)
+    compare_runs(trial, "float32", here, there)
+    checkpoint = last(trial.folder / "here")
+    losses = [validate(trial, case, checkpoint, "float32", d) for d in (trial.where.device, "cpu")]
+    trial.expect(
+        abs(losses[0] - losses[1]) <= 2e-3 * abs(losses[1]),
+        f"validation losses are apart: {losses[0]} and, on the CPU, {losses[1]}",
+    )
+    texts = [write(trial, case, checkpoint, "float32", d) for d in (trial.where.device, "cpu")]
+    if texts[0]:
+        pairs = [(texts[0][number], texts[1][number]) for number in texts[0].keys() & texts[1]]
+        same = sum(one[1] == other[1] for one, other in pairs)
+        trial.figures["same_texts"] = [same, len(pairs)]
+        # Two hypotheses may be so near that rounding decides.
+        trial.expect(same >= 0.8 * len(pairs), f"{same} of {len(pairs)} texts are the CPU's")
+        apart = max((abs(a[0] - b[0]) for a, b in pairs if a[1] == b[1]), default=0.0)
+        trial.figures["scores_apart"] = apart
+        trial.expect(apart <= 1e-2, f"scores of the same texts are apart by {apart:.2e}")
+
+
+def wrap_in_ddp() -> None:
+    """Let fairseq wrap the model although there is one process, for which it sees no need."""
+    from fairseq.trainer import Trainer
+
+    Trainer.use_distributed_wrapper = property(lambda trainer: True)
+
+
+def distributed(trial: Trial, case: Case, backend: str) -> None:
+    """One process in a group of NCCL (of gloo on a CPU): the losses of a process without one."""
+    cuda = trial.where.device == "cuda"
+    group = {
+        "distributed_training": {
+            "distributed_world_size": 1,
+            "distributed_rank": 0,
+            "distributed_no_spawn": True,
+            "distributed_init_method": f"tcp://localhost:{free_port()}",
+            "distributed_backend": "nccl" if cuda else "gloo",
+            "ddp_backend": backend,
+        }
+    }
+    few = {"optimization": {"max_update": min(trial.where.updates, 20)}}
+    alone = train(trial, case, trial.folder / "alone", more=few)
+    settings = merged(few, group)
+    together = train(trial, case, trial.folder / "group", more=settings, prepare=wrap_in_ddp)
+    compare_runs(trial, "float32", alone, together)
+    weights = [last(trial.folder / name) for name in ("alone", "group")]
+    trial.figures["weights"] = trial.measure(COMPARE, *weights)
+
+
+def free_port() -> int:
+    """One that nobody listens to at present."""
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+def same_with(
+    trial: Trial, case: Case, settings: Settings, criterion: str = "", precision: str = "float32"
+) -> None:
+    """Another way to compute the same: the losses are the same."""
+    few = {
+        "optimization": {"max_update": min(trial.where.updates, 20)},
+        "model": {"dropout": 0.0, "attention_dropout": 0.0},
+    }
+    other = replace(case, criterion=criterion) if criterion else case
+    plain = train(trial, case, trial.folder / "plain", precision, more=few)
+    ours = train(trial, other, trial.folder / "other", precision, more=merged(few, settings))
+    compare_runs(trial, precision, plain, ours)

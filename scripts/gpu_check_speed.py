@@ -1,0 +1,161 @@
+"""Speed and memory of models of ordinary sizes, for ``gpu_check.py``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any, Callable
+
+import torch
+from benchmark_turns import System
+from fairseq import utils
+from long_document_models import DENSE, OURS, Sizes, build
+from peak_memory import Peak
+from torch import Tensor, nn
+
+from fairseq_memtx.memory import StateHolder
+
+DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+Made = tuple[nn.Module, Callable[[], Tensor], int]  # model, its loss, tokens of a batch
+
+
+def speed() -> None:
+    """Print tokens a second and peak of memory of a model's training steps, as JSON.
+
+    Forward, backward and Adam; weights are of the precision. The command line: name of the model,
+    device, seconds to measure, "tiny" or "whole".
+    """
+    name, device, seconds, size = sys.argv[1:5]
+    found: dict[str, Any] = {}
+    for precision, dtype in DTYPES.items():
+        if device == "cpu" and precision == "fp16":
+            continue
+        try:
+            made = MODELS[name](device, dtype, size == "tiny")
+            found[precision] = measured(*made, device, float(seconds))
+        except Exception as error:
+            found[precision] = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(found))
+
+
+def measured(
+    model: nn.Module, loss: Callable[[], Tensor], tokens: int, device: str, seconds: float
+) -> dict[str, float]:
+    """Tokens a second of whole training steps, after two that warm up."""
+    half = next(model.parameters()).dtype is torch.float16
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-5, eps=1e-4 if half else 1e-8)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+
+    def wait() -> None:
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    with Peak(device) as peak:
+        step()
+        step()
+        wait()
+    steps, start = 0, time.perf_counter()
+    while steps < 2 or time.perf_counter() - start < seconds:
+        step()
+        wait()
+        steps += 1
+    taken = time.perf_counter() - start
+    return {
+        "tokens_per_second": round(steps * tokens / taken),
+        "milliseconds": round(1000 * taken / steps, 2),
+        "peak_mib": round(peak.mebibytes),
+    }
+
+
+def translation(arch: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
+    """A batch of 160 sentences of 25 tokens; 8,000 symbols."""
+    sentences, length, symbols = (4, 5, 60) if tiny else (160, 25, 8000)
+    shape = "--share-all-embeddings --encoder-layers 3 --decoder-layers 3 --encoder-embed-dim 256 "
+    shape += "--decoder-embed-dim 256 --encoder-ffn-embed-dim 512 --decoder-ffn-embed-dim 512 "
+    shape += "--encoder-attention-heads 4 --decoder-attention-heads 4"
+    flags = (
+        f"--arch {arch} -s a -t b --criterion label_smoothed_cross_entropy --label-smoothing 0.1"
+    )
+    system = System("translation", symbols, flags if "mem" in arch else f"{flags} {shape}")
+    words = torch.randint(4, symbols, (sentences, length + 1), generator=_numbers())
+    net_input = {
+        "src_tokens": words[:, 1:],
+        "src_lengths": torch.full((sentences,), length),
+        "prev_output_tokens": words[:, :-1].contiguous(),
+    }
+    return _placed(
+        system, {"net_input": net_input, "target": words[:, 1:].contiguous()}, device, dtype
+    )
+
+
+def language_model(flags: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
+    """64 streams and segments of 128 bytes: enwik8's sizes."""
+    streams, length = (2, 8) if tiny else (64, 128)
+    flags = f"{flags} --tokens-per-sample {length} --criterion cross_entropy"
+    flags += " --max-target-positions 128" if "transformer_lm" in flags else ""
+    task = "language_modeling" if "transformer_lm" in flags else "rmt_language_modeling"
+    if tiny:
+        flags += " --decoder-layers 1"
+    system = System(task, 208, flags)
+    words = torch.randint(4, 208, (streams, length + 1), generator=_numbers())
+    net_input: dict[str, Any] = {
+        "src_tokens": words[:, :-1].contiguous(),
+        "src_lengths": torch.full((streams,), length),
+    }
+    if task == "rmt_language_modeling":
+        net_input["holder"] = StateHolder()
+    return _placed(
+        system, {"net_input": net_input, "target": words[:, 1:].contiguous()}, device, dtype
+    )
+
+
+def _placed(system: System, batch: dict[str, Any], device: str, dtype: torch.dtype) -> Made:
+    model = system.model.to(device, dtype).train()
+    tokens = batch["target"].numel()
+    batch.update(ntokens=tokens, nsentences=len(batch["target"]))
+    if device != "cpu":
+        batch = utils.move_to_cuda(batch)
+    return model, lambda: system.loss(batch), tokens
+
+
+def long_documents(name: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
+    """Two documents of 4,096 tokens, through the encoder of RoBERTa base."""
+    sizes = Sizes(
+        layers=1 if tiny else 12, channels=768, ffn_channels=3072, heads=12, vocabulary=50265
+    )
+    length = 128 if tiny else 4096
+    model = build(name, sizes, length, 0.1).to(device, dtype).train()
+    words = torch.randint(4, sizes.vocabulary, (2, length), generator=_numbers()).to(device)
+    return model, lambda: model(words).float().square().mean(), words.numel()
+
+
+def _numbers() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def _named(function: Callable[..., Made], first: str) -> Callable[..., Made]:
+    return lambda *arguments: function(first, *arguments)
+
+
+ENWIK8 = "--decoder-layers 12 --decoder-embed-dim 512 --decoder-ffn-embed-dim 2048"
+MODELS = {
+    "mem_transformer_multi30k": _named(translation, "mem_transformer_multi30k"),
+    "transformer of the same sizes": _named(translation, "transformer"),
+    "rmt_lm_enwik8": _named(language_model, "--arch rmt_lm_enwik8"),
+    "rmt_transformer_xl_enwik8": _named(language_model, "--arch rmt_transformer_xl_enwik8"),
+    "rmt_lm_enwik8, transformer": _named(
+        language_model, "--arch rmt_lm_enwik8 --backbone transformer"
+    ),
+    "transformer_lm of the same sizes": _named(
+        language_model,
+        f"--arch transformer_lm {ENWIK8} --decoder-attention-heads 8 "
+        "--share-decoder-input-output-embed --dropout 0.1",
+    ),
+    "gmat_roberta_base, 4,096 tokens": _named(long_documents, OURS),
+    "roberta, 4,096 tokens": _named(long_documents, DENSE),
+}

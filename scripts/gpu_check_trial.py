@@ -1,0 +1,164 @@
+"""One check of ``gpu_check.py``: what it runs, what it finds, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import warm_commands
+
+TAIL = 40  # lines of a failed command that are kept
+
+
+@dataclass(frozen=True)
+class Where:
+    """What all checks have in common.
+
+    Attributes:
+        output: folder of the results.
+        work: folder for data and checkpoints.
+        device: "cuda" or "cpu".
+        updates: of a training run; even, since runs are stopped half-way.
+        environment: of commands.
+    """
+
+    output: Path
+    work: Path
+    device: str
+    updates: int
+    environment: dict[str, str]
+
+    @property
+    def data(self) -> Path:
+        """Made by `gpu_check_data`."""
+        return self.work / "data"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something to try.
+
+    Attributes:
+        name: as it stands in the table.
+        make: makes it.
+        seconds: that it may take.
+    """
+
+    name: str
+    make: Callable[[Trial], None]
+    seconds: float = 60.0
+
+
+class Stopped(Exception):
+    """The check cannot go on."""
+
+
+@dataclass
+class Trial:
+    """A check that is being made.
+
+    Attributes:
+        name: as it stands in the table.
+        where: see there.
+        deadline: by `time.monotonic`.
+        figures: what was measured.
+        problems: what is wrong, a line each.
+        tail: the end of the output of a command that failed.
+        logs: where the output of its commands is in ``logs.zip``.
+    """
+
+    name: str
+    where: Where
+    deadline: float
+    figures: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    tail: list[str] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """For its checkpoints."""
+        folder = self.where.work / _file_name(self.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def expect(self, right: bool, problem: str) -> None:
+        """Note a problem, and go on."""
+        if not right:
+            self.problems.append(problem)
+
+    def run(
+        self,
+        command: str,
+        *arguments: object,
+        input: str = "",
+        prepare: Callable[[], object] | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> str:
+        """What a command prints.
+
+        Raises:
+            Stopped: if it fails, or the time of this check is over.
+        """
+        name = command.rpartition(":")[2]
+        log = f"{_file_name(self.name)}/{len(self.logs) + 1}-{name}.log"
+        self.logs.append(log)
+        try:
+            done = warm_commands.run(
+                command,
+                [str(argument) for argument in arguments],
+                self.folder,
+                max(self.deadline - time.monotonic(), 0.1),
+                {**self.where.environment, **(environment or {})},
+                input,
+                prepare,
+            )
+        except subprocess.TimeoutExpired as late:
+            output = f"{late.output}{late.stderr}"
+            self._keep(log, [command, *arguments], output)
+            self.tail = output.splitlines()[-TAIL:]
+            raise Stopped(f"{name} was not done in time") from late
+        output = done.stdout + done.stderr
+        self._keep(log, [command, *arguments], output)
+        if done.returncode:
+            self.tail = output.splitlines()[-TAIL:]
+            said = [line for line in done.stderr.splitlines() if line.strip()]
+            last = said[-1] if said else f"nothing was said, exit code {done.returncode}"
+            raise Stopped(f"{name}: {last}")
+        return output
+
+    def measure(self, function: str, *arguments: object, **options: Any) -> dict[str, Any]:
+        """What a ``module:function`` prints as JSON, in a process of its own."""
+        lines = self.run(function, *arguments, **options).splitlines()
+        return json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+
+    def _keep(self, name: str, command: list[object], output: str) -> None:
+        """Add to the archive of logs: one file, however many commands there are."""
+        line = " ".join(map(str, command))
+        with _ARCHIVING, ZipFile(self.where.output / "logs.zip", "a", ZIP_DEFLATED) as archive:
+            archive.writestr(name, f"$ {line}\n{output}")
+
+
+_ARCHIVING = threading.Lock()
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+
+
+def plain_environment(visible: str | None) -> dict[str, str]:
+    """The environment of commands: this process's, with the GPUs that were hidden from it."""
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "HYDRA_FULL_ERROR": "1"}
+    if visible is None:
+        environment.pop("CUDA_VISIBLE_DEVICES", None)
+    else:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    return environment

@@ -1,0 +1,191 @@
+"""``scripts/gpu_check.sh``: what it says, whatever happens; and its short form, on a CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from zipfile import ZipFile
+
+import gpu_check
+import pytest
+import torch
+from conftest import ROOT, with_commands
+from gpu_check import Run
+from gpu_check_cases import CASES, evaluation_flags, flags, overrides
+from gpu_check_plan import Plan, plan
+from gpu_check_trial import Check, Stopped, Trial, Where
+
+
+def run(tmp_path: Path, *checks: Check, alone: tuple[Check, ...] = (), seconds: float = 60) -> dict:
+    """Make these checks; the JSON that is left."""
+    where = Where(tmp_path, tmp_path / "work", "cpu", 2, dict(os.environ))
+    passed = Run(where, time.monotonic(), seconds, 2).all(Plan([], list(checks), list(alone)))
+    result = json.loads((tmp_path / "gpu_check.json").read_text())
+    assert passed == all(c["state"] == "passed" for c in result["checks"].values())
+    return result
+
+
+def nothing(trial: Trial) -> None:
+    trial.figures["found"] = 1
+
+
+def broken(trial: Trial) -> None:
+    trial.run("conftest:no_such_function")
+
+
+def disappointed(trial: Trial) -> None:
+    trial.expect(False, "the figures are wrong")
+    trial.expect(False, "so are these")
+
+
+def faulty(trial: Trial) -> None:
+    raise KeyError("a fault of the check")
+
+
+def slow(trial: Trial) -> None:
+    trial.run("time:sleep_for_a_minute")
+
+
+def test_what_fails_is_reported_and_the_rest_goes_on(tmp_path):
+    checks = [Check(f.__name__, f) for f in (broken, disappointed, faulty, nothing)]
+    result = run(tmp_path, *checks, alone=(Check("alone", nothing),))
+    found = {name: (of["state"], of["problems"]) for name, of in result["checks"].items()}
+    assert found == {
+        "broken": (
+            "failed",
+            ["no_such_function: AttributeError: module 'conftest' has no attribute "
+             "'no_such_function'"],
+        ),
+        "disappointed": ("failed", ["the figures are wrong", "so are these"]),
+        "faulty": ("failed", ["the check itself failed: KeyError: 'a fault of the check'"]),
+        "nothing": ("passed", []),
+        "alone": ("passed", []),
+    }  # fmt: skip
+    assert result["summary"] == "2 passed, 3 failed, 0 not reached"
+    assert any("Traceback" in line for line in result["checks"]["broken"]["tail"])
+    with ZipFile(tmp_path / "logs.zip") as archive:
+        (name,) = archive.namelist()
+        assert b"no_such_function" in archive.read(name)
+    table = (tmp_path / "gpu_check.txt").read_text()
+    assert "failed" in table
+    assert "so are these" in table
+
+
+def test_when_time_is_up(tmp_path):
+    """What is left is said to be left, also what was cut off in the middle."""
+
+    def waits(trial: Trial) -> None:
+        while time.monotonic() < trial.deadline:
+            time.sleep(0.05)
+        raise Stopped("it was not done in time")
+
+    late = [Check(name, waits, seconds=99) for name in ("cut off", "cut off too", "never begun")]
+    result = run(tmp_path, *late, seconds=5)
+    assert [of["state"] for of in result["checks"].values()] == ["not reached"] * 3
+    # By its own limit, a check fails.
+    result = run(tmp_path, Check("too slow", waits, seconds=0.1), Check("another", nothing))
+    assert [of["state"] for of in result["checks"].values()] == ["failed", "passed"]
+
+
+def test_results_are_written_after_each_check(tmp_path):
+    def look(trial: Trial) -> None:
+        checks = json.loads((tmp_path / "gpu_check.json").read_text())["checks"]
+        trial.figures["seen"] = [name for name, of in checks.items() if of["state"] == "passed"]
+
+    result = run(tmp_path, Check("first", nothing), alone=(Check("second", look),))
+    assert result["checks"]["second"]["figures"] == {"seen": ["first"]}
+
+
+def test_every_model_is_tried_in_every_precision():
+    """Families, backbones, schemes and criterions, as the issue names them."""
+    names = [check.name for check in plan("cuda", quick=False).together]
+    assert len(names) == len(set(names))
+    for case in CASES:
+        for what in ("float32", "fp16", "amp", "bf16", "a step", "as on the CPU"):
+            assert f"{case.title}, {what}" in names
+    spelled = " ".join(" ".join(flags(case, Path("data"), {})) for case in CASES)
+    for flag in (
+        "--backbone transformer", "--cache-length", "--adaptive-softmax-cutoff",
+        "--memory-variant bottleneck", "--sparse-attention window", "--sparse-attention lsh",
+        "--sparse-attention none", "--segments", "--compress-layers", "--checkpoint-segments",
+        "--criterion segment_cross_entropy", "--criterion fused_label_smoothed_cross_entropy",
+        "--task extractive_qa", "--task sentence_prediction", "--task majority-tagging",
+    ):  # fmt: skip
+        assert flag in spelled
+    assert "mem_transformer tokens, pytorch_ddp" in names
+    assert len([check.name for check in plan("cuda", quick=False, only="lsh").together]) == 7
+
+
+def test_a_case_is_spelled_in_two_ways():
+    case = next(case for case in CASES if case.title == "rmt_lm adaptive softmax")
+    settings = {"common": {"bf16": True, "cpu": False}}
+    line = flags(case, Path("d"), settings)
+    assert line[0] == "d/text"
+    assert "--bf16" in line
+    assert "--cpu" not in line
+    assert line[line.index("--lr") + 1] == "0.001"
+    words = overrides(case, Path("d"), settings, Path("run"))
+    assert {"++common.bf16=true", "++common.cpu=false", "++optimization.lr=[0.001]"} < set(words)
+    assert "++model.adaptive_softmax_cutoff='50,150'" in words
+    assert "task.data='d/text'" in words
+    assert evaluation_flags(case, Path("d"))[-2:] == ["--stride-segments", "1"]
+
+
+def test_wheels_of_the_checkout_are_installed_where_fairseq_is_missing(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(gpu_check, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    missing = {"fairseq": None}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: missing.get(name, "found"))
+    with pytest.raises(SystemExit):
+        gpu_check.install(tmp_path / "site")
+    assert "there are no wheels in .whl of the checkout" in capsys.readouterr().err
+    (tmp_path / ".whl").mkdir()
+    with ZipFile(tmp_path / ".whl/lonely-1.0-py3-none-any.whl", "w") as wheel:
+        about = "lonely-1.0.dist-info"
+        wheel.writestr("lonely.py", "here = True\n")
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: lonely\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    gpu_check.install(tmp_path / "site")
+    assert (tmp_path / "site/lonely.py").exists()
+    assert str(tmp_path / "site") in sys.path
+    assert gpu_check.path_of_commands(str(tmp_path))[:2] == [str(tmp_path), str(tmp_path / "site")]
+
+
+@pytest.mark.training
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu(tmp_path):
+    line = check_by_command(tmp_path, "--quick", code=2).stderr.strip().splitlines()[-1]
+    assert re.fullmatch(r"gpu_check: error: machine: PyTorch \S+ sees no GPU: use --cpu", line)
+
+
+def check_by_command(tmp_path: Path, *more: str, code: int) -> subprocess.CompletedProcess:
+    """The script as it is called by hand."""
+    done = subprocess.run(
+        ["bash", str(ROOT / "scripts/gpu_check.sh"), "--output", str(tmp_path), *more],
+        cwd=tmp_path, env={**with_commands(), "PYTHON": sys.executable}, capture_output=True,
+        text=True, timeout=580,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.training
+def test_its_short_form_on_a_cpu(tmp_path):
+    check_by_command(tmp_path, "--cpu", "--quick", "--jobs", "2", "--minutes", "9", code=0)
+    result = json.loads((tmp_path / "gpu_check.json").read_text())
+    assert result["summary"].endswith("0 failed, 0 not reached")
+    resumed = [of["figures"]["resumed"] for of in result["checks"].values()
+               if "resumed" in of.get("figures", {})]  # fmt: skip
+    assert len(resumed) == 4
+    assert all(of["bits"] for of in resumed), "on a CPU a resumed run is the same run"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "gpu_check.json", "gpu_check.txt", "logs.zip",
+    }  # fmt: skip
