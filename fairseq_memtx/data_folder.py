@@ -10,9 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fairseq import utils
+from fairseq.data import Dictionary, data_utils
 
-from .compat import count_sentences, what_it_is
+from .compat import check_set, count_sentences, read_rows, what_it_is
 from .errors import MemtxError
 
 AGAIN = "run fairseq-preprocess again, into a new folder"
@@ -39,6 +41,30 @@ def check(task: Any) -> None:
         # Of one text in folders of its own, as for sentence_prediction.
         texts = [*folder.glob("input*/*.bin"), *folder.glob("label/*.bin")]
         check_parallel(sorted(texts))
+        classes = getattr(settings, "num_classes", None)
+        if classes and not settings.regression_target:
+            for text in sorted(folder.glob("label/*.bin")):
+                check_labels(text, task.label_dictionary, classes)
+
+
+def load(
+    prefix: str, dictionary: Dictionary, impl: str | None = None, combine: bool = False
+) -> Any:
+    """A set of sentences, each of which can be read at any time.
+
+    Args:
+        prefix: path of the set without ``.bin``.
+        dictionary: of its tokens.
+        impl: its format, or None to see for oneself.
+        combine: with its shards, as in ``train``, ``train1``, ``train2``.
+
+    Raises:
+        MemtxError: if it is not whole, was damaged, or is not of this dictionary.
+    """
+    sentences = data_utils.load_indexed_dataset(prefix, dictionary, impl, combine)
+    if getattr(sentences, "supports_prefetch", False):  # the format "cached" can be read only then
+        sentences.prefetch(range(len(sentences)))
+    return sentences
 
 
 def check_parallel(texts: list[Path]) -> None:
@@ -55,3 +81,25 @@ def check_parallel(texts: list[Path]) -> None:
         other, other_count = first.setdefault(text.name.split(".", 1)[0], (text, count))
         if count != other_count:
             raise MemtxError(f"{text} has {count} sentences and {other} has {other_count}: {AGAIN}")
+
+
+def check_labels(text: Path, dictionary: Dictionary, classes: int) -> None:
+    """Check that every sentence of ``sentence_prediction`` has one label, of so many classes.
+
+    Raises:
+        MemtxError: naming the first sentence that has not.
+    """
+    check_set(str(text.with_suffix("")), symbols=len(dictionary))
+    sizes, tokens = read_rows(text)
+    wrong = np.flatnonzero(sizes != 2)
+    if not len(wrong):
+        labels = tokens[::2] - dictionary.nspecial
+        wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        sentence = int(wrong[0])
+        words = dictionary.string(tokens[int(sizes[:sentence].sum()) :][: int(sizes[sentence])])
+        raise MemtxError(
+            f"{text} has the label '{words}' in sentence {sentence + 1}, which is none of the "
+            f"first {classes} of label/dict.txt (--num-classes): raise that, or give every "
+            "sentence one label and run fairseq-preprocess again"
+        )

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,12 @@ VARIANTS = ["tokens", "controller", "shared-controller", "bottleneck", "bottlene
 
 
 def pytest_addoption(parser) -> None:
-    """Add ``--quick``: what can be tried without a second process, a training or a fuzz test."""
+    """Add ``--quick``: what can be tried without a second process, a training or a fuzz test.
+
+    And ``--cases``: how many broken inputs `tests/fuzz` tries.
+    """
     parser.addoption("--quick", action="store_true", help="no second process, training or fuzz")
+    parser.addoption("--cases", type=int, default=1500, help="broken inputs of tests/fuzz")
 
 
 def pytest_configure(config) -> None:
@@ -219,3 +224,30 @@ def toy_lm(toy_text, tmp_path_factory) -> Path:
     for kind in ("bin", "idx"):
         (data / f"heldout.{kind}").write_bytes((data / f"valid.{kind}").read_bytes())
     return data
+
+
+# --- broken inputs -----------------------------------------------------------------------------
+
+TALLIES: dict[str, Counter[str]] = {}
+
+
+@pytest.fixture
+def fuzz(request, tmp_path):
+    """A function that tries a kind's share of the cases; see `referee.judge`."""
+    from referee import judge
+
+    kinds = sum("fuzz" in getattr(item, "fixturenames", ()) for item in request.session.items)
+
+    def tried(kind: str, strategy, case, share: float = 1) -> None:
+        cases = max(1, int(share * request.config.getoption("--cases") / kinds))
+        judge(kind, cases, strategy, case, tmp_path, TALLIES.setdefault(kind, Counter()))
+
+    return tried
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print how the cases of each kind ended."""
+    everything = {**TALLIES, "all": sum(TALLIES.values(), Counter())} if TALLIES else {}
+    for kind, tally in everything.items():
+        told = ", ".join(f"{tally[end]} {end}s" for end in ("result", "line", "fault"))
+        terminalreporter.write_line(f"{kind}: {sum(tally.values())} cases, {told}")

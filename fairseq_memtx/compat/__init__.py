@@ -10,7 +10,7 @@ from .versions import OLDEST_PYTHON, check_versions, versions
 check_versions()  # the others import fairseq
 
 # ruff: noqa: E402
-from .binarised_data import check_binarised_data, count_sentences
+from .binarised_data import check_binarised_data, check_set, count_sentences, read_rows
 from .broadcast_state import mend_broadcast
 from .data_folders import name_data_folders, what_it_is
 from .data_parallel import mend_data_parallel
@@ -39,6 +39,7 @@ __all__ = [
     "check_binarised_data",
     "check_dictionaries",
     "check_piece_files",
+    "check_set",
     "check_versions",
     "count_sentences",
     "cut_text_as_the_folder_was",
@@ -58,6 +59,7 @@ __all__ = [
     "name_data_folders",
     "OLDEST_PYTHON",
     "read_literals_only",
+    "read_rows",
     "read_text",
     "record_of",
     "renew_loader_in_every_epoch",

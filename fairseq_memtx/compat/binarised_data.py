@@ -12,9 +12,10 @@ from __future__ import annotations
 import functools
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from fairseq.data import indexed_dataset
 
 from ..errors import MemtxError
 from .text_files import read_text
@@ -24,22 +25,20 @@ BLOCK = 1 << 22  # sentences or tokens that are looked at together
 
 
 def check_binarised_data() -> None:
-    """Put `check` in front of the one function by which fairseq opens binarised text."""
-    from fairseq.data import indexed_dataset
-
+    """Put `check_set` in front of the one function by which fairseq opens binarised text."""
     unchecked = indexed_dataset.make_dataset
     if hasattr(unchecked, "__wrapped__"):
         return
 
     @functools.wraps(unchecked)
     def make_dataset(path, impl, fix_lua_indexing=False, dictionary=None):
-        check(path, impl, None if dictionary is None else len(dictionary))
+        check_set(path, impl, None if dictionary is None else len(dictionary))
         return unchecked(path, impl, fix_lua_indexing, dictionary)
 
     indexed_dataset.make_dataset = make_dataset
 
 
-def check(prefix: str, impl: str | None = None, symbols: int | None = None) -> None:
+def check_set(prefix: str, impl: str | None = None, symbols: int | None = None) -> None:
     """Look at all of a set: its index, the length of its text and every token.
 
     Args:
@@ -50,8 +49,6 @@ def check(prefix: str, impl: str | None = None, symbols: int | None = None) -> N
     Raises:
         MemtxError: if it is not whole, was damaged, or is not of this dictionary.
     """
-    from fairseq.data import indexed_dataset
-
     found = indexed_dataset.infer_dataset_impl(prefix)
     impl = impl or found
     text = Path(f"{prefix}.bin")
@@ -102,6 +99,17 @@ def _count(text: Path, stamp: tuple[int, ...]) -> int:
     return len(_Index.read(text).sizes)
 
 
+def read_rows(text: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Sizes of a set's sentences, ``N``, and all its tokens, one sentence after the other.
+
+    Raises:
+        MemtxError: as `count_sentences` does.
+    """
+    count_sentences(text)
+    index = _Index.read(text)
+    return index.sizes, _mapped(text, index.dtype, 0, index.tokens()) - index.first
+
+
 @functools.lru_cache(maxsize=None)
 def _token_range(text: Path, stamp: tuple[int, ...]) -> tuple[int, int]:
     """The lowest and the highest token of a set, whose sentences are to have one at least."""
@@ -109,7 +117,7 @@ def _token_range(text: Path, stamp: tuple[int, ...]) -> tuple[int, int]:
     empty = np.flatnonzero(index.sizes == 0)
     if len(empty):
         raise MemtxError(f"{text} has no token in sentence {int(empty[0]) + 1}: {AGAIN}")
-    tokens = np.memmap(text, mode="r", dtype=index.dtype)
+    tokens = _mapped(text, index.dtype, 0, index.tokens())
     blocks = [tokens[start : start + BLOCK] for start in range(0, len(tokens), BLOCK)]
     lowest, highest = min(map(np.min, blocks)), max(map(np.max, blocks))
     return int(lowest) - index.first, int(highest) - index.first
@@ -217,8 +225,6 @@ class _Index(NamedTuple):
 
 
 def _dtype(path: Path, version: int, code: int) -> np.dtype:
-    from fairseq.data import indexed_dataset
-
     dtype = np.dtype(indexed_dataset._code_to_dtype.get(code, np.float64))
     if version != 1 or dtype.kind not in "iu":
         raise MemtxError(f"{path} is damaged, or of another version of fairseq: {AGAIN}")
@@ -233,7 +239,7 @@ def _check_length(path: Path, whole: int) -> None:
         raise MemtxError(f"{path} is damaged, it is longer than it says: {AGAIN}")
 
 
-def _mapped(path: Path, dtype: type, start: int, count: int) -> np.ndarray:
+def _mapped(path: Path, dtype: Any, start: int, count: int) -> np.ndarray:
     """Numbers of a file; none can be mapped of an empty part."""
     if not count:
         return np.empty(0, dtype)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from fairseq.data import data_utils
+
 from ..errors import MemtxError
 
 PREPROCESS = "give the folder that fairseq-preprocess wrote, or run fairseq-preprocess again"
@@ -12,8 +14,6 @@ PREPROCESS = "give the folder that fairseq-preprocess wrote, or run fairseq-prep
 
 def name_data_folders() -> None:
     """Let fairseq say which folder it found no language pair in, and what that folder is."""
-    from fairseq.data import data_utils
-
     unnamed = data_utils.infer_language_pair
     if hasattr(unnamed, "__wrapped__"):
         return

@@ -9,23 +9,20 @@ from __future__ import annotations
 import functools
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
+
+from fairseq.data import Dictionary
+from fairseq.file_io import PathManager
 
 from ..errors import MemtxError
 from .data_folders import what_it_is
 from .text_files import read_text
-
-if TYPE_CHECKING:
-    from fairseq.data import Dictionary
 
 FORMAT = "a dictionary has a word, a space and a count in every line, as fairseq-preprocess writes"
 
 
 def check_dictionaries() -> None:
     """Put the check around the one method by which fairseq reads a dictionary."""
-    from fairseq.data import Dictionary
-    from fairseq.file_io import PathManager
-
     unchecked = Dictionary.add_from_file
     if hasattr(unchecked, "__wrapped__"):
         return

@@ -11,20 +11,18 @@ import io
 import sys
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
+
+from fairseq.data import encoders
+from fairseq.data.encoders import gpt2_bpe, gpt2_bpe_utils
+from fairseq.data.encoders.subword_nmt_bpe import SubwordNMTBPE
 
 from ..errors import MemtxError
 from .text_files import read_text
 
-if TYPE_CHECKING:
-    from fairseq.data.encoders import gpt2_bpe, gpt2_bpe_utils
-
 
 def check_piece_files() -> None:
     """Put the checks around the functions that build a BPE and that turn numbers into text."""
-    from fairseq.data import encoders
-    from fairseq.data.encoders import gpt2_bpe
-
     if hasattr(encoders.build_bpe, "__wrapped__"):
         return
     unchecked = encoders.build_bpe
@@ -34,6 +32,8 @@ def check_piece_files() -> None:
         try:
             with redirect_stderr(io.StringIO()) as said:
                 bpe = unchecked(settings, *args, **kwargs)
+                if isinstance(bpe, SubwordNMTBPE):
+                    bpe.encode("word")  # of a version of the codes that the package knows
         except MemtxError:
             raise
         except (Exception, SystemExit) as cause:  # whatever comes
@@ -54,8 +54,6 @@ def checked_encoder(encoder_json: str, vocab_bpe: str) -> gpt2_bpe_utils.Encoder
     Raises:
         MemtxError: if they do not, or cannot be read.
     """
-    from fairseq.data.encoders import gpt2_bpe_utils
-
     try:
         encoder = gpt2_bpe_utils.get_encoder(encoder_json, vocab_bpe)
         told = _misfit(encoder, read_text(Path(vocab_bpe), "copy it again"))

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 from fairseq import metrics, utils
-from fairseq.data import data_utils, iterators
+from fairseq.data import iterators
 from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import LanguageModelingConfig
 from omegaconf import II
 
+from .. import data_folder
 from ..data.curriculum import SegmentCurriculum
 from ..data.stream_iterator import StreamIterator, StreamStates
 from ..data.streams import StreamWindows, Text
@@ -126,9 +127,7 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
             )
         if not binary.stat().st_size:
             raise MemtxError(f"the text {binary} is empty: give fairseq-preprocess a longer one")
-        data = data_utils.load_indexed_dataset(
-            path, self.dictionary, self.args.dataset_impl, combine=combine
-        )
+        data = data_folder.load(path, self.dictionary, self.args.dataset_impl, combine)
         text = Text(data, data.sizes)
         self.datasets[split] = text
 

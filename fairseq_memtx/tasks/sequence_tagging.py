@@ -13,13 +13,14 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import torch
-from fairseq.data import Dictionary, FairseqDataset, data_utils
+from fairseq.data import Dictionary, FairseqDataset
 from fairseq.dataclass import FairseqDataclass
 from fairseq.tasks import register_task
 from omegaconf import MISSING
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from .. import data_folder
 from ..errors import MemtxError
 from .token_task import TokenTask
 
@@ -184,7 +185,7 @@ class SequenceTaggingTask(TaggingTask):
         binary = Path(f"{path}.bin")
         if not binary.exists():
             raise MemtxError(f"there is no {binary}: {PREPROCESS}")
-        return data_utils.load_indexed_dataset(str(path), dictionary, combine=combine)
+        return data_folder.load(str(path), dictionary, combine=combine)
 
 
 class TextDataset(TaggingDataset):
@@ -233,8 +234,10 @@ class TextDataset(TaggingDataset):
                 f"line {line + 1} of '{split}' has {self.sizes[line]} positions with <s> and </s>, "
                 f"more than --max-positions {longest}: raise it or split the line"
             )
+        first = self.label_dictionary.nspecial
+        known = torch.arange(first, first + count_labels(self.label_dictionary))
         for line in range(len(self)):
-            if self.label_dictionary.unk() in self.labels[line]:
+            if not torch.isin(self.labels[line][:-1], known).all():
                 raise MemtxError(
                     f"line {line + 1} of '{split}' has a label that is not in label/dict.txt: "
                     f"use the labels of training alone, or give them all to --srcdict and "

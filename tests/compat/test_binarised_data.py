@@ -54,7 +54,7 @@ def test_a_whole_set_is_read(tmp_path, impl):
 @pytest.mark.parametrize("impl", FORMATS)
 @pytest.mark.parametrize("ending", [".bin", ".idx"])
 def test_no_flipped_bit_is_read_beyond_the_files(tmp_path, impl, ending):
-    """Bits of every byte: one line, or other words of the dictionary, which no check can know of."""
+    """Bits of every byte: one line, or other words, which no check can know of."""
     write(tmp_path / "whole", impl)
     file = (tmp_path / "train").with_suffix(ending)
     lines: list[str] = []
@@ -184,8 +184,8 @@ def test_ten_million_tokens_in_no_time(tmp_path):
         index.write(sizes.tolist())
     took = []
     for _ in range(2):
-        start = time.perf_counter()
-        binarised_data.check(str(tmp_path / "train"), "mmap", 24)
-        took.append(time.perf_counter() - start)
+        start = time.process_time()
+        binarised_data.check_set(str(tmp_path / "train"), "mmap", 24)
+        took.append(time.process_time() - start)
     assert took[0] < 0.5
     assert took[1] < took[0] / 3

@@ -1,0 +1,219 @@
+"""Questions, dictionaries, binarised text and files of pieces, as they may come from outside."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import mutations
+import pytest
+import torch
+from fairseq import options, tasks
+from fairseq.data import Dictionary, encoders, indexed_dataset
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from referee import write
+
+from fairseq_memtx import data_folder
+from fairseq_memtx.data.question_answering import read_questions
+from fairseq_memtx.data.question_dataset import QuestionDataset
+from fairseq_memtx.data.question_windows import TextEncoder, cut
+
+pytestmark = pytest.mark.fuzz
+
+SQUAD = {
+    "version": "v2.0",
+    "data": [
+        {
+            "title": "T",
+            "paragraphs": [
+                {
+                    "context": "w1 w2 the w3, w4 in w5.",
+                    "qas": [
+                        {"id": "a", "question": "w1 ?", "is_impossible": False,
+                         "answers": [{"text": "w3", "answer_start": 10}]},
+                        {"id": "b", "question": "w2 ?", "is_impossible": True, "answers": []},
+                    ],
+                }
+            ],
+        }
+    ],
+}  # fmt: skip
+HOTPOTQA = [
+    {"_id": "a", "question": "w1 ?", "answer": "w3", "supporting_facts": [["T", 0]],
+     "context": [["T", ["w1 w2 w3.", " w4"]], ["U", ["w5 w6."]]]},
+    {"_id": "b", "question": "w2 ?", "answer": "yes", "supporting_facts": [["U", 0]],
+     "context": [["T", ["w1 w2 w3."]], ["U", ["w5 w6."]]]},
+]  # fmt: skip
+QUESTIONS = {
+    "squad.json": json.dumps(SQUAD).encode(),
+    "hotpotqa.json": json.dumps(HOTPOTQA).encode(),
+}
+
+
+def toy_dictionary() -> Dictionary:
+    """Of twenty words."""
+    dictionary = Dictionary()
+    for number in range(20):
+        dictionary.add_symbol(f"w{number}")
+    return dictionary
+
+
+def test_questions(fuzz):
+    def case(folder: Path, files: dict[str, bytes]) -> None:
+        write(folder, files)
+        for name in QUESTIONS:
+            dictionary = toy_dictionary()
+            questions = list(cut(read_questions(folder / name), TextEncoder(dictionary), 24, 8))
+            rows = QuestionDataset(questions, dictionary, whole=True)
+            batch = rows.collater([rows[index] for index in range(len(rows))])
+            assert batch["net_input"]["src_tokens"].max() < len(dictionary)
+            assert json.dumps([q.question.name for q in questions]).encode("utf-8")
+
+    fuzz("questions", mutations.broken(QUESTIONS), case)
+
+
+LINES = "".join(f"w{number} {30 - number}\n" for number in range(20)).encode()
+
+
+def test_dictionaries(fuzz):
+    def case(folder: Path, files: dict[str, bytes]) -> None:
+        write(folder, files)
+        dictionary = Dictionary.load(str(folder / "dict.txt"))
+        assert len(dictionary) > dictionary.nspecial
+        assert all(symbol[:1] != "\ufeff" for symbol in dictionary.symbols)
+        assert len(dictionary.symbols) == len(dictionary.count)
+        assert min(dictionary.count) >= 0
+        dictionary.encode_line("w1 w2 w99", add_if_not_exist=False)
+        dictionary.save(str(folder / "again.txt"))
+        assert Dictionary.load(str(folder / "again.txt")) == dictionary
+
+    fuzz("dictionaries", mutations.broken({"dict.txt": LINES}), case)
+
+
+SENTENCES = [[4, 5, 6, 2], [7, 2], [8, 9, 10, 11, 23, 2], [2], [12, 13, 14, 2]]
+LABELS = [[4 + number % 3, 2] for number in range(5)]
+
+
+def binarised(folder: Path, impl: str, sentences: list[list[int]]) -> None:
+    """Write a set as ``fairseq-preprocess`` does."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    builder = indexed_dataset.make_builder(f"{folder}.bin", impl, vocab_size=24)
+    for sentence in sentences:
+        builder.add_item(torch.IntTensor(sentence))
+    builder.finalize(f"{folder}.idx")
+
+
+@pytest.fixture(scope="module")
+def whole_sets(tmp_path_factory) -> dict[str, dict[str, bytes]]:
+    """The files of a folder for each task."""
+    folder = tmp_path_factory.mktemp("sets")
+    tagged = [[token, *sentence[1:]] for token, sentence in zip((4, 5, 6, 4, 5), SENTENCES)]
+    tags = [[4 + token % 3 for token in sentence[:-1]] + [2] for sentence in tagged]
+    tags[3] = [4, 2]
+    for impl in ("mmap", "cached"):
+        for side in ("src", "tgt"):
+            binarised(folder / f"translation {impl}/train.src-tgt.{side}", impl, SENTENCES)
+        binarised(folder / f"one text {impl}/train", impl, SENTENCES)
+        binarised(folder / f"one text {impl}/train1", impl, SENTENCES[:2])
+        for side, rows in (("input0", SENTENCES), ("label", LABELS)):
+            binarised(folder / f"labels {impl}/{side}/train", impl, rows)
+        binarised(folder / f"tags {impl}/input0/train", impl, [[4, 5, 6, 2], [7, 2]])
+        binarised(folder / f"tags {impl}/label/train", impl, [[4, 5, 6, 2], [6, 2]])
+    for path in folder.iterdir():
+        kind = path.name.split()[0]
+        for name in {
+            "translation": ["dict.src.txt", "dict.tgt.txt"],
+            "one": ["dict.txt"],
+            "labels": ["input0/dict.txt", "label/dict.txt"],
+            "tags": ["input0/dict.txt", "label/dict.txt"],
+        }[kind]:
+            labels = b"A 1\nB 1\nC 1\n"
+            (path / name).write_bytes(labels if name.startswith("label") else LINES)
+    return {
+        path.name: {
+            str(file.relative_to(path)): file.read_bytes()
+            for file in path.rglob("*")
+            if file.is_file()
+        }
+        for path in folder.iterdir()
+    }
+
+
+MODELS = {
+    "translation": "--task translation -s src -t tgt --arch mem_transformer_tiny",
+    "one text": "--task rmt_language_modeling --arch rmt_lm_tiny --tokens-per-sample 4 "
+    "--batch-size 2",
+    "masked": "--task masked_lm --arch gmat_roberta_tiny --criterion masked_lm "
+    "--tokens-per-sample 8",
+    "labels": "--task sentence_prediction --arch gmat_roberta_tiny --num-classes 3 --init-token 0 "
+    "--criterion sentence_prediction --max-positions 20",
+    "tags": "--task sequence_tagging --arch gmat_roberta_tiny --criterion sequence_tagging",
+}
+
+
+def configuration(kind: str, folder: object = "data"):
+    """What a command line of a kind of model says."""
+    flags = [str(folder), *MODELS[kind].split(), "--cpu", "--num-workers", "0"]
+    flags += ["--required-batch-size-multiple", "1"]
+    parser = options.get_training_parser()
+    return convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, flags))
+
+
+@pytest.mark.parametrize("impl", ["mmap", "cached"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_binarised_text(fuzz, whole_sets, kind, impl):
+    cfg = configuration(kind)
+    whole = whole_sets[f"{'one text' if kind == 'masked' else kind} {impl}"]
+
+    def case(folder: Path, files: dict[str, bytes]) -> None:
+        write(folder, files)
+        cfg.task.data = str(folder)
+        task = tasks.setup_task(cfg.task)
+        data_folder.check(task)
+        task.load_dataset("train", combine=True)
+        batches = task.get_batch_iterator(
+            task.dataset("train"), max_sentences=2, max_positions=task.max_positions(), epoch=1
+        ).next_epoch_itr(shuffle=False)
+        for batch in batches:
+            tokens = batch["net_input"]["src_tokens"]
+            assert tokens.min() >= 0
+            assert tokens.max() < len(task.source_dictionary)
+            target = batch["target"]
+            most = 3 if kind == "labels" else len(task.target_dictionary or task.source_dictionary)
+            assert target.min() >= 0
+            assert target.max() < most
+
+    fuzz(f"binarised text, {kind}, {impl}", mutations.broken(whole), case)
+
+
+PIECES = [*map(chr, range(33, 127)), "Ġ", "ca", "cat", "Ġcat"]
+GPT2 = {
+    "encoder.json": json.dumps({piece: number for number, piece in enumerate(PIECES)}).encode(),
+    "vocab.bpe": "#version: 0.2\nc a\nca t\nĠ cat\n".encode(),
+}
+
+
+def test_pieces_of_gpt2(fuzz):
+    def case(folder: Path, files: dict[str, bytes]) -> None:
+        write(folder, files)
+        names = [str(folder / name) for name in GPT2]
+        bpe = encoders.build_bpe(
+            Namespace(bpe="gpt2", gpt2_encoder_json=names[0], gpt2_vocab_bpe=names[1])
+        )
+        assert bpe.decode(bpe.encode("cat cat, dog")) == "cat cat, dog"
+
+    fuzz("pieces of GPT-2", mutations.broken(GPT2), case)
+
+
+CODES = b"#version: 0.2\nc a\nca t</w>\nd o\ndo g</w>\n"
+
+
+def test_pieces_of_subword_nmt(fuzz):
+    def case(folder: Path, files: dict[str, bytes]) -> None:
+        write(folder, files)
+        codes = str(folder / "bpecodes")
+        bpe = encoders.build_bpe(Namespace(bpe="subword_nmt", bpe_codes=codes, bpe_separator="@@"))
+        assert bpe.decode(bpe.encode("cat cats , dog")) == "cat cats , dog"
+
+    fuzz("pieces of subword-nmt", mutations.broken({"bpecodes": CODES}), case)
