@@ -16,7 +16,7 @@ compat.mend_fairseq()
 
 from . import criterions, first_checkpoint, models, safe_loading, tasks
 
-safe_loading.guard_fairseq()
 first_checkpoint.guard_fairseq()
+safe_loading.guard_fairseq()
 
 __all__ = ["compat", "criterions", "errors", "models", "safe_loading", "tasks"]

@@ -76,8 +76,7 @@ def newest_whole(folder: str, suffix: str = "") -> str | None:
 def _updates(path: str) -> int:
     """Updates before a checkpoint was written, without a look at its tensors; -1 if torn."""
     try:
-        return int(
-            torch.load(path, map_location="cpu", mmap=True)["optimizer_history"][-1]["num_updates"]
-        )
+        state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        return int(state["optimizer_history"][-1]["num_updates"])
     except Exception:  # whatever torch says of a torn file
         return -1

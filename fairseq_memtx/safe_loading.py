@@ -1,22 +1,33 @@
 """Checkpoints are looked at before they are believed.
 
-torch's ``weights_only`` protection stays on; `compat.allow_fairseq_checkpoints` adds to its
-allow-list what fairseq itself writes. What else a file may hold is refused here, before anything of
-it is built, with a message that names the object and the file.
+A file is read only when it is whole (its archive's own checksums are compared), when it holds
+nothing but tensors, plain values and what `compat.safe_classes` lists, and, for a checkpoint of
+fairseq, when its parts are what fairseq saves (`checkpoint_contents`). Every other file ends in one
+line that names it and what is wrong. torch's ``weights_only`` protection is asked for by name in
+every call, so that no variable of the environment switches it off.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
+import logging
 import os
-import pickle
 import re
-from typing import Any
+import stat
+import zipfile
+from typing import Any, Callable
 
 import torch
 from fairseq import checkpoint_utils
+from fairseq.trainer import Trainer
 
-from .errors import MemtxError
+from . import checkpoint_contents
+from .errors import MemtxError, explain
+
+logger = logging.getLogger(__name__)
+
+COPY_AGAIN = "copy it again, or use an earlier one"
 
 
 class TornCheckpoint(MemtxError):
@@ -24,29 +35,17 @@ class TornCheckpoint(MemtxError):
 
 
 def check(path: str) -> None:
-    """Look at a checkpoint before anything of it is built.
+    """Look at a file of torch before anything of it is built; half as long as loading it takes.
 
     Raises:
-        TornCheckpoint: if the file is not a whole checkpoint.
-        MemtxError: if it is a folder, or if it holds anything that is neither a tensor, nor a plain
-            value, nor on the allow-list.
+        TornCheckpoint: if the file is not whole.
+        MemtxError: if there is no such file, or if it holds anything that is neither a tensor, nor
+            a plain value, nor on the allow-list.
     """
-    if os.path.isdir(path):
-        raise MemtxError(
-            f"checkpoint {path} is a folder: give the file in it, such as checkpoint_best.pt"
-        )
-    if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):
-        return  # torch before 2.6 cannot tell; it does the checking, if any, while it loads
-    if os.path.getsize(path) == 0:
-        raise TornCheckpoint(
-            f"checkpoint {path} is empty: it was never written whole, use another one"
-        )
-    try:
-        objects = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except ValueError:  # the format of torch before 1.6 can be looked at only by loading it
-        objects = _objects_of_old_format(path)
-    except Exception as cause:
-        raise _cut_off(path) from cause
+    _check_kind(path)
+    if zipfile.is_zipfile(path):
+        _check_archive(path)
+    objects = _objects_not_allowed(path)
     if objects:
         raise MemtxError(
             f"checkpoint {path} is refused, since it holds {', '.join(sorted(objects))}, which no "
@@ -55,48 +54,153 @@ def check(path: str) -> None:
         )
 
 
-def load(path: str) -> dict[str, Any]:
-    """A checkpoint as it was written, checked, on the CPU."""
+def load(path: str) -> Any:
+    """What is in a file of torch, checked, on the CPU."""
     check(path)
-    return torch.load(path, map_location="cpu")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as cause:
+        raise _cut_off(path) from cause
+
+
+def load_checkpoint(path: str) -> dict[str, Any]:
+    """A checkpoint of fairseq as it was written, checked, on the CPU."""
+    state = load(path)
+    checkpoint_contents.check(state, path)
+    return state
 
 
 def guard_fairseq() -> None:
-    """Put `check` in front of the one function by which fairseq reads checkpoints."""
-    unguarded = checkpoint_utils.load_checkpoint_to_cpu
-    if hasattr(unguarded, "__wrapped__"):
+    """Let every command read checkpoints by the functions above, and fail in one line.
+
+    What a checkpoint's contents lead to is told by its name too: a configuration from which no
+    model can be built, or a state that does not fit the run that is to go on from it.
+    """
+    if checkpoint_utils.torch is not torch:
         return
+    checkpoint_utils.torch = _TorchWithCheckedLoad()
+    checkpoint_utils.load_checkpoint_to_cpu = _guarded(checkpoint_utils.load_checkpoint_to_cpu)
+    for owner, name, of_file, what in [
+        (checkpoint_utils, "load_checkpoint_to_cpu", "path", "cannot be used"),
+        (checkpoint_utils, "load_model_ensemble_and_task", "filenames", "makes no model"),
+        (Trainer, "load_checkpoint", "filename", "does not fit this run"),
+    ]:
+        setattr(owner, name, _in_one_line(getattr(owner, name), of_file, what))
 
-    @functools.wraps(unguarded)
-    def load_checkpoint_to_cpu(path, *args, **kwargs):
+
+class _TorchWithCheckedLoad:
+    """The name ``torch`` in fairseq's ``checkpoint_utils``, which reads files by it alone."""
+
+    def load(self, file: Any, map_location: Any = None) -> dict[str, Any]:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        checkpoint_contents.check(state, str(getattr(file, "name", file)))
+        return state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+
+def _guarded(load_checkpoint_to_cpu: Callable[..., dict[str, Any]]) -> Callable:
+    @functools.wraps(load_checkpoint_to_cpu)
+    def load(path: str, arg_overrides: dict[str, Any] | None = None, *args: Any, **kwargs: Any):
         check(checkpoint_utils.PathManager.get_local_path(path))
+        state = load_checkpoint_to_cpu(path, arg_overrides, *args, **kwargs)
+        checkpoint_contents.check_named_files(state.get("cfg"), path, arg_overrides or {})
+        return state
+
+    return load
+
+
+def _in_one_line(function: Callable, of_file: str, what: str) -> Callable:
+    """The same function, whose errors name the file; its argument ``of_file`` does."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def told(*args: Any, **kwargs: Any) -> Any:
         try:
-            return unguarded(path, *args, **kwargs)
-        except (
-            KeyError
-        ) as cause:  # fairseq's upgrade of old checkpoints misses what all of them had
-            raise MemtxError(
-                f"{path} is no checkpoint of fairseq: give a file that fairseq-train wrote"
-            ) from cause
+            return function(*args, **kwargs)
+        except Exception as cause:
+            if explain(cause) is not None:
+                raise
+            files = signature.bind(*args, **kwargs).arguments[of_file]
+            named = files if isinstance(files, str) else ", ".join(map(str, files))
+            logger.debug("this was the cause", exc_info=True)
+            raise MemtxError(f"checkpoint {named} {what}: {_first_line(cause)}") from cause
 
-    checkpoint_utils.load_checkpoint_to_cpu = load_checkpoint_to_cpu
+    return told
 
 
-def _objects_of_old_format(path: str) -> list[str]:
+def _first_line(error: BaseException) -> str:
+    """What went wrong; fairseq's trainer puts an ``Exception`` that says less in its place."""
+    while type(error) is Exception and error.__context__ is not None:
+        error = error.__context__
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _check_kind(path: str) -> None:
+    """Refuse what is no file or cannot be read, without waiting for a pipe."""
     try:
-        torch.load(path, map_location="cpu")
-    except pickle.UnpicklingError as cause:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise MemtxError(
+                f"checkpoint {path} is a folder: give the file in it, such as checkpoint_best.pt"
+            )
+        if not stat.S_ISREG(mode):
+            raise MemtxError(f"checkpoint {path} is a pipe or a device: give a file")
+        with open(path, "rb") as file:
+            first = file.read(1)
+    except OSError as cause:
+        raise MemtxError(f"checkpoint {path} cannot be read: {cause.strerror}") from cause
+    if not first:
+        raise TornCheckpoint(
+            f"checkpoint {path} is empty: it was never written whole, use another one"
+        )
+
+
+def _check_archive(path: str) -> None:
+    """Compare the checksums of all parts, which torch does not, and their sizes.
+
+    Archives that were written without checksums (``torch.serialization.set_crc32_options``) have
+    zeros in their place.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+            size = sum(part.file_size for part in parts)
+            damaged = None
+            if size <= os.path.getsize(path) and any(part.CRC for part in parts):
+                damaged = archive.testzip()
+    except Exception as cause:
+        raise _cut_off(path) from cause
+    if size > os.path.getsize(path):
+        raise TornCheckpoint(
+            f"checkpoint {path} is compressed or damaged: its parts would be {size} bytes, more "
+            "than the file, and torch.save never compresses"
+        )
+    if damaged is not None:
+        raise TornCheckpoint(
+            f"checkpoint {path} is damaged: the checksum of {damaged} is wrong, {COPY_AGAIN}"
+        )
+
+
+def _objects_not_allowed(path: str) -> list[str]:
+    look = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)
+    try:
+        if look is not None and zipfile.is_zipfile(path):
+            return look(path)
+        # The format of torch before 1.6 can be looked at only by loading it, and so can all with
+        # torch before 2.6. Nothing but weights is built.
+        torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as cause:
         named = re.search(r"GLOBAL ([\w.]+)", str(cause))
         if named:
             return [named[1]]
-        raise _cut_off(path) from cause
-    except Exception as cause:
         raise _cut_off(path) from cause
     return []
 
 
 def _cut_off(path: str) -> TornCheckpoint:
     return TornCheckpoint(
-        f"checkpoint {path} is cut off or not a checkpoint at all: copy it again, or use an "
-        "earlier one"
+        f"checkpoint {path} is cut off, damaged or not a checkpoint at all: {COPY_AGAIN}"
     )
