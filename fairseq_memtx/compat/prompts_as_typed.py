@@ -1,10 +1,18 @@
-"""Spaces at either end of a prompt, which ``fairseq-interactive`` takes away."""
+"""What ``fairseq-interactive`` takes away from its input, or takes for something else.
+
+Spaces at either end of a prompt are gone. A lone carriage return ends a line, so that answers no
+longer stand beside their questions; a mark at a file's start is a word.
+"""
 
 from __future__ import annotations
 
-import fileinput
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Iterator
+
+from ..errors import MemtxError
+from ..text import TextError, decode, read_lines
 
 
 class Prompt(str):
@@ -25,18 +33,26 @@ def keep_prompts_as_typed() -> None:
 
 
 def buffered_read(input: str, buffer_size: int) -> Iterator[list[Prompt]]:
-    """fairseq's, with `Prompt` in place of plain text."""
+    """fairseq's, with `Prompt` in place of plain text; only a newline ends a line.
+
+    Raises:
+        MemtxError: if the input cannot be read or is not UTF-8.
+    """
     buffer = []
-    with fileinput.input(files=[input], openhook=fileinput.hook_encoded("utf-8")) as lines:
-        for number, line in enumerate(lines):
-            typed = line.rstrip("\r\n")
-            if number == 0:
-                typed = typed.lstrip("\ufeff")
-            prompt = Prompt(typed.strip())
-            prompt.typed = typed
-            buffer.append(prompt)
-            if len(buffer) >= buffer_size:
-                yield buffer
-                buffer = []
+    name = "standard input" if input == "-" else input
+    try:
+        with nullcontext(sys.stdin.buffer) if input == "-" else open(input, "rb") as file:
+            for number, line in enumerate(read_lines(file, Path(name)), start=1):
+                typed = decode(line, f"{name}, line {number}")
+                prompt = Prompt(typed.strip())
+                prompt.typed = typed
+                buffer.append(prompt)
+                if len(buffer) >= buffer_size:
+                    yield buffer
+                    buffer = []
+    except TextError as cause:
+        raise MemtxError(str(cause)) from cause
+    except OSError as cause:
+        raise MemtxError(f"--input {name} cannot be read: {cause.strerror}") from cause
     if buffer:
         yield buffer

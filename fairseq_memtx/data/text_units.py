@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 NEWLINE = "</s>"
 UNKNOWN = "<unk>"
@@ -17,14 +18,7 @@ ESCAPED = re.compile(r"\\u[0-9a-f]{4}")
 
 
 class Words:
-    """A token is what stands between white space.
-
-    Args:
-        lowercase: whether the training text was lower-cased.
-    """
-
-    def __init__(self, lowercase: bool = False) -> None:
-        self.lowercase = lowercase
+    """A token is what stands between white space."""
 
     def encode(self, text: str) -> str:
         """Tokens of a text, whose lines are kept apart by ``</s>``."""
@@ -42,32 +36,22 @@ class Words:
 
     def encode_line(self, line: str) -> str:
         """Tokens of a line."""
-        return " ".join((line.lower() if self.lowercase else line).split())
+        return " ".join(line.split())
 
     def decode_line(self, tokens: str) -> str:
         """The line again."""
         return tokens
 
 
-class Pieces(Words):
-    """A token is a word or a piece of one.
+class Lines(Words):
+    """Tokens are those of another encoder, which knows no ends of lines.
 
     Args:
-        bpe: an encoder of fairseq for a line of words.
-        lowercase: whether the training text was lower-cased.
+        encoder: for a line.
     """
 
-    def __init__(self, bpe, lowercase: bool = False) -> None:
-        super().__init__(lowercase)
-        self.bpe = bpe
-
-    def encode_line(self, line: str) -> str:
-        """Pieces of a line."""
-        return self.bpe.encode(super().encode_line(line)).strip()
-
-    def decode_line(self, tokens: str) -> str:
-        """Words again."""
-        return self.bpe.decode(tokens)
+    def __init__(self, encoder: Any) -> None:
+        self.encode_line, self.decode_line = encoder.encode, encoder.decode
 
 
 class Characters:

@@ -14,6 +14,7 @@ from fairseq.data import Dictionary, encoders
 from torch import Tensor
 
 from ..errors import MemtxError
+from ..text import is_filling
 
 
 class WordBeginnings:
@@ -81,7 +82,7 @@ def word_beginnings(settings: Any, dictionary: Dictionary) -> WordBeginnings | N
 
 def _is_special(dictionary: Dictionary, symbol: int) -> bool:
     word = dictionary[symbol]
-    return symbol < dictionary.nspecial or word == "<mask>" or word.startswith("madeupword")
+    return symbol < dictionary.nspecial or word == "<mask>" or is_filling(word)
 
 
 def _is_beginning(bpe: Any, symbol: str) -> bool:

@@ -17,8 +17,10 @@ from fairseq.tasks.language_modeling import LanguageModelingTask
 from ..data.line_dictionary import LineDictionary
 from ..data.prepared_text import text_cutter
 from ..data.prompts import prompt_dataset
-from ..data.text_units import Bytes, Characters
+from ..data.text_encoders import WholeText
+from ..data.text_units import Bytes, Characters, Lines
 from ..modules.text_writer import TextWriter
+from ..text import is_filling
 
 UNITS = {"characters": Characters, "bytes": Bytes}
 
@@ -54,8 +56,10 @@ class PromptedLanguageModelingTask(LanguageModelingTask):
             self.cutter = UNITS[name]()
         elif name:
             self.cutter = super().build_bpe(args)
+            if isinstance(self.cutter, WholeText):
+                self.cutter = Lines(self.cutter)
         else:
-            self.cutter = text_cutter(Path(utils.split_paths(self.args.data)[0]), self.dictionary)
+            self.cutter = text_cutter(Path(utils.split_paths(self.args.data)[0]))
         return self.cutter
 
     def build_dataset_for_inference(self, src_tokens, src_lengths, **kwargs: Any):
@@ -71,7 +75,7 @@ class PromptedLanguageModelingTask(LanguageModelingTask):
         """
         if seq_gen_cls is None:
             seq_gen_cls = TextWriter
-            filling = [s for s in self.target_dictionary.symbols if s.startswith("madeupword")]
+            filling = list(filter(is_filling, self.target_dictionary.symbols))
             extra_gen_cls_kwargs = {"tokens_to_suppress": filling, **(extra_gen_cls_kwargs or {})}
         return super().build_generator(models, args, seq_gen_cls, extra_gen_cls_kwargs, **kwargs)
 

@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from .. import data_folder
 from ..errors import MemtxError
+from ..text import is_filling
 from .token_task import TokenTask
 
 PREPROCESS = "run fairseq-preprocess --only-source again, once into input0 and once into label"
@@ -52,7 +53,7 @@ class TaggingTask(TokenTask):
 def count_labels(dictionary: Dictionary) -> int:
     """Labels of a dictionary, without fairseq's symbols and what fills it up to a round number."""
     labels = dictionary.symbols[dictionary.nspecial :]
-    while labels and labels[-1].startswith("madeupword"):
+    while labels and is_filling(labels[-1]):
         labels.pop()
     return len(labels)
 

@@ -8,7 +8,7 @@ tokens. Nothing here imports fairseq or torch, whose import takes seconds.
 from .errors import TextError
 from .folder import FolderText, is_lowercase, punctuation_is_apart
 from .lines import decode, read_lines
-from .symbols import escape, unescape
+from .symbols import escape, is_filling, unescape
 from .words import BETWEEN_SPACES, CHARACTER, join_words, split_words
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "TextError",
     "decode",
     "escape",
+    "is_filling",
     "is_lowercase",
     "join_words",
     "punctuation_is_apart",

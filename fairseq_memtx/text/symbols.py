@@ -11,8 +11,14 @@ from __future__ import annotations
 import re
 
 _LIKE_A_SYMBOL = r"(?:<s>|</s>|<pad>|<unk>|<mask>|madeupword\d{4,}|@@)"
+_FILLING = re.compile(r"madeupword\d{4,}")
 _TO_ESCAPE = re.compile(_LIKE_A_SYMBOL + r"\\*$")
 _ESCAPED = re.compile(_LIKE_A_SYMBOL + r"\\+$")
+
+
+def is_filling(symbol: str) -> bool:
+    """Whether it fills a dictionary up to a round size."""
+    return _FILLING.fullmatch(symbol) is not None
 
 
 def escape(word: str) -> str:

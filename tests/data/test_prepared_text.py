@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import words
 
 from fairseq_memtx.data.prepared_text import read_record, text_cutter
-from fairseq_memtx.data.text_units import Bytes, Characters, Words
+from fairseq_memtx.data.text_units import Bytes, Characters, Lines
 from fairseq_memtx.errors import MemtxError
 
 
@@ -17,33 +16,33 @@ def record(folder, **settings) -> None:
 
 
 def test_each_unit_has_its_cutter(tmp_path):
-    for unit, kind in [("words", Words), ("characters", Characters), ("bytes", Bytes)]:
+    for unit, kind in [("words", Lines), ("characters", Characters), ("bytes", Bytes)]:
         record(tmp_path, unit=unit)
-        assert type(text_cutter(tmp_path, words())) is kind
+        assert type(text_cutter(tmp_path)) is kind
     record(tmp_path, unit="words", lowercase=True)
-    assert text_cutter(tmp_path, words()).encode("THE End") == "the end"
+    assert text_cutter(tmp_path).encode("THE End\n<pad>") == "the end </s> <pad>\\"
 
 
 def test_a_folder_without_a_record(tmp_path):
     """From before there was one, or of fairseq-preprocess: cut by white space."""
-    assert read_record(tmp_path) == (None, False)
-    assert text_cutter(tmp_path, words()).encode("T h e _\nred") == "T h e _ </s> red"
+    assert read_record(tmp_path) is None
+    assert text_cutter(tmp_path).encode("T h e _\nred") == "T h e _ </s> red"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"settings": 3}', "[" * 100_000, "\x00"])
 def test_a_damaged_record_is_told_in_a_line(tmp_path, text):
     (tmp_path / "prepared.json").write_text(text)
-    with pytest.raises(MemtxError, match=r"prepared.json is damaged"):
+    with pytest.raises(MemtxError, match=r"prepared.json: damaged file"):
         read_record(tmp_path)
 
 
 def test_what_cannot_be_used_is_told_in_a_line(tmp_path):
     record(tmp_path, unit="syllables")
     with pytest.raises(MemtxError, match="unknown unit 'syllables'"):
-        text_cutter(tmp_path, words())
+        text_cutter(tmp_path)
     record(tmp_path, unit="pieces")
     with pytest.raises(MemtxError, match="bpecodes"):
-        text_cutter(tmp_path, words())
+        text_cutter(tmp_path)
     (tmp_path / "bpecodes").write_text("#version: 0.2\nnonsense\n")
-    with pytest.raises(MemtxError, match="--bpe cannot be used"):
-        text_cutter(tmp_path, words())
+    with pytest.raises(MemtxError, match="bpecodes: no codes of subword-nmt"):
+        text_cutter(tmp_path)

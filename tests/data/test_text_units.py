@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairseq_memtx.data.text_units import Bytes, Characters, Pieces, Words
+from fairseq_memtx.data.text_units import Bytes, Characters, Lines, Words
 
 TEXTS = [
     "",
@@ -67,11 +67,10 @@ def test_what_is_cut_already(unit, cut, plain):
 def test_words_keep_lines_apart():
     assert Words().encode(" The  end\n\nof it \r\n") == "The end </s>  </s> of it </s> "
     assert Words().decode("The end </s> </s> of it </s>") == "The end\n\nof it\n"
-    assert Words(lowercase=True).encode("The End") == "the end"
     assert Words().decode("a </s>b c") == "a </s>b c"
 
 
-def test_pieces_are_those_of_words():
+def test_an_encoder_of_lines_keeps_them_apart():
     class Halves:
         def encode(self, line: str) -> str:
             return " ".join(f"{w[:2]}@@ {w[2:]}" if len(w) > 2 else w for w in line.split())
@@ -79,6 +78,6 @@ def test_pieces_are_those_of_words():
         def decode(self, tokens: str) -> str:
             return tokens.replace("@@ ", "")
 
-    pieces = Pieces(Halves(), lowercase=True)
-    assert pieces.encode("An APPLE\ntree") == "an ap@@ ple </s> tr@@ ee"
+    pieces = Lines(Halves())
+    assert pieces.encode("an apple\ntree") == "an ap@@ ple </s> tr@@ ee"
     assert pieces.decode("an ap@@ ple </s> tr@@ ee") == "an apple\ntree"

@@ -1,0 +1,105 @@
+"""Encoders of text by the record of a prepared folder, with the two methods of fairseq's own.
+
+``encode`` gives tokens with spaces between them, ``decode`` is the way back.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Callable
+
+from ..errors import MemtxError
+from ..text import FolderText, TextError, join_words, unescape
+
+SEPARATOR = "@@ "
+
+
+def _told(build: Callable) -> Callable:
+    """Errors of a text's files in one line."""
+
+    @functools.wraps(build)
+    def told(*arguments: Any) -> Any:
+        try:
+            return build(*arguments)
+        except (TextError, ImportError) as cause:
+            raise MemtxError(f"--bpe or --tokenizer cannot be used: {cause}") from cause
+
+    return told
+
+
+class SplitText:
+    """A tokenizer: from text to words, and back.
+
+    Args:
+        record: of a folder.
+        source: language of the text.
+        target: language of the words that are put together again.
+    """
+
+    def __init__(self, record: FolderText, source: str, target: str) -> None:
+        from sacremoses import MosesDetokenizer
+
+        self.record, self.source = record, source
+        self.moses = MosesDetokenizer(target)
+
+    def encode(self, text: str) -> str:
+        """Words of a text."""
+        return self.record.split(text, self.source)
+
+    def decode(self, words: str) -> str:
+        """Words as text."""
+        return join_words(self.moses.detokenize(unescape(words).split()))
+
+
+class PiecesOfWords:
+    """A BPE: from words to pieces of them, and back.
+
+    Args:
+        record: of a folder.
+        language: whose pieces there are.
+    """
+
+    def __init__(self, record: FolderText, language: str | None = None) -> None:
+        self._pieces = _told(record.pieces)(language)
+        self.bpe_symbol = SEPARATOR  # by which masking of whole words knows it
+
+    def encode(self, words: str) -> str:
+        """Pieces of words."""
+        return self._pieces(words)
+
+    def decode(self, pieces: str) -> str:
+        """Words of pieces."""
+        return f"{pieces} ".replace(SEPARATOR, "").rstrip()
+
+
+class WholeText:
+    """A BPE that starts from text as it is, where no tokenizer comes before it.
+
+    Args:
+        record: of a folder.
+    """
+
+    def __init__(self, record: FolderText) -> None:
+        self.record = record
+        self.encode = _told(record.cutter)()
+
+    def decode(self, tokens: str) -> str:
+        """Text of tokens."""
+        if self.record.unit == "pieces":
+            tokens = f"{tokens} ".replace(SEPARATOR, "").rstrip()
+        return join_words(unescape(tokens))
+
+
+class LowerCase:
+    """A BPE that lower-cases text first.
+
+    Args:
+        bpe: of fairseq.
+    """
+
+    def __init__(self, bpe: Any) -> None:
+        self.bpe, self.decode = bpe, bpe.decode
+
+    def encode(self, text: str) -> str:
+        """Pieces of a text."""
+        return self.bpe.encode(text.lower())
