@@ -5,6 +5,7 @@ trees of fairseq differ while their version files agree. Imports nothing but fai
 numpy, so that a user's own fairseq works by ``--user-dir`` without installing anything.
 """
 
+from .task_updates import tell_tasks_of_updates
 from .versions import OLDEST_PYTHON, check_versions, versions
 
 check_versions()  # the others import fairseq
@@ -67,6 +68,7 @@ __all__ = [
     "repair_whole_word_masking",
     "restore_numpy_long",
     "safe_classes",
+    "tell_tasks_of_updates",
     "versions",
     "what_it_is",
     "write_checkpoints_aside",
@@ -96,3 +98,4 @@ def mend_fairseq() -> None:
     renew_loader_in_every_epoch()
     end_unused_loaders_at_once()
     write_checkpoints_aside()
+    tell_tasks_of_updates()

@@ -14,7 +14,8 @@ def renew_loader_in_every_epoch() -> None:
     (shuffled or not: ``--curriculum`` never ended) and, in the loader's worker processes, copies of
     the data set that never hear of a new epoch: masks and other noise were drawn as in the first
     one. A resumed run begins with another loader, and so read other data. Validation, which is
-    the same in every epoch, keeps its own.
+    the same in every epoch, keeps its own, unless it was left before its end
+    (``--max-valid-steps``): then a thread still reads from it.
     """
     from fairseq.data.iterators import EpochBatchIterator
 
@@ -26,7 +27,8 @@ def renew_loader_in_every_epoch() -> None:
     def next_epoch_itr(
         iterator: Any, *args: Any, set_dataset_epoch: bool = True, **kwargs: Any
     ) -> Any:
-        if set_dataset_epoch and iterator._next_epoch_itr is None:
+        left = iterator._cur_epoch_itr is not None and iterator._cur_epoch_itr.has_next()
+        if iterator._next_epoch_itr is None and (set_dataset_epoch or left):
             iterator.dataloader = None
         return unmended(iterator, *args, set_dataset_epoch=set_dataset_epoch, **kwargs)
 

@@ -67,29 +67,72 @@ class StreamIterator(iterators.EpochBatchIterator):
             torch.distributed.gather_object(mine, self.of_workers if first else None, 0, group)
 
     def state_dict(self) -> dict[str, Any]:
-        """fairseq's, the state of every worker's streams, and what the windows depend on."""
-        updates = self.states.updates if self.end_of_epoch() else self.updates
-        return {**super().state_dict(), "streams": self.of_workers, "updates": updates}
+        """fairseq's, the state of every worker's streams, and what the place is counted in."""
+        fairseqs = super().state_dict()
+        place = fairseqs["iterations_in_epoch"]
+        return {
+            **fairseqs,
+            "streams": self.of_workers,
+            "updates": self.updates,
+            "layout": self.dataset.layout(),
+            "window": self.dataset.windows[place][:2],
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the checkpoint was written.
 
+        At the start of an epoch every state is empty, and any layout will do.
+
         Raises:
-            MemtxError: if it has another number of workers or streams.
+            MemtxError: if the place or the states are those of another layout.
         """
-        self.updates = state_dict.get("updates", 0)
-        self.dataset, self._frozen_batches = self.windows(self.updates), None
+        place, dataset = state_dict.get("iterations_in_epoch", 0), self.dataset
+        if place:
+            _compare(state_dict.get("layout", {}), dataset.layout())
+            updates = state_dict.get("updates", 0)
+            dataset = self.windows(updates)
+            here = dataset.windows[place : place + 1]
+            begins = state_dict.get("window")
+            if not here or (begins and tuple(begins) != here[0][:2]):
+                raise MemtxError(
+                    f"the checkpoint was written in the middle of an epoch, after {place} windows "
+                    "that were others: use the same --window-segments, --segment-curriculum and "
+                    f"--update-freq, or {_ANEW}"
+                )
+            self._take_streams(state_dict.get("streams"))
+            self.updates = updates
+        self.dataset, self._frozen_batches = dataset, None
         super().load_state_dict(state_dict)
-        states = state_dict.get("streams")
-        if not states or states[0] is None or self.iterations_in_epoch == 0:
-            return  # of another task, or at the start of an epoch, where every state is empty
-        state = RecurrentState(*states[self.dataset.worker % len(states)])
-        saved = len(states), next((len(part) for part in state if part is not None), 0)
-        wanted = self.dataset.workers, len(self.dataset.streams)
-        if saved[0] != wanted[0] or saved[1] not in (0, wanted[1]):
-            raise MemtxError(
-                f"the checkpoint was written by {saved[0]} workers of {saved[1]} streams and this "
-                f"is a run of {wanted[0]} workers of {wanted[1]}: use as many workers and the same "
-                "--batch-size, or begin an epoch anew with --reset-dataloader"
-            )
+
+    def _take_streams(self, states: list[tuple | None] | None) -> None:
+        mine = states and states[self.dataset.worker % len(states)]
+        if not mine:
+            return  # of another task, or of a worker that was out of memory
+        state = RecurrentState(*mine)
+        rows = next((len(part) for part in state if part is not None), None)
+        # What was written before checkpoints told their layout.
+        found = {"workers": len(states), "streams": rows and rows * len(states)}
+        _compare(found, self.dataset.layout())
         self.states["train"] = state
+
+
+_ANEW = "begin the data anew with --reset-dataloader"
+_FLAGS = {
+    "workers": "as many workers",
+    "streams": "the same --batch-size",
+    "segment_length": "the same --tokens-per-sample",
+    "stride_segments": "the same --stride-segments",
+    "documents": "--reset-memory-at-documents or not, as before",
+    "text_length": "the same text",
+}
+
+
+def _compare(saved: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Refuse to go on in the middle of an epoch that is laid out in another way."""
+    for name, advice in _FLAGS.items():
+        if saved.get(name) is not None and saved[name] != wanted[name]:
+            raise MemtxError(
+                "the checkpoint was written in the middle of an epoch with "
+                f"{name.replace('_', ' ')} {saved[name]} and this run has {wanted[name]}: use "
+                f"{advice}, or {_ANEW}"
+            )

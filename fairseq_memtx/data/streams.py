@@ -117,6 +117,7 @@ class StreamWindows(torch.utils.data.Dataset):
     ) -> None:
         self.text, self.segment_length, self.pad, self.eos = text, segment_length, pad, eos
         self.worker, self.workers = worker, workers
+        self.all_streams, self.stride_segments = streams, stride_segments
         self.cut_at_documents = cut_at_documents
         documents = text.documents() if cut_at_documents else np.array([0])
         ends = np.append(documents[1:], len(text))
@@ -140,6 +141,17 @@ class StreamWindows(torch.utils.data.Dataset):
 
     def __len__(self) -> int:
         return len(self.windows)
+
+    def layout(self) -> dict[str, Any]:
+        """What a place in the windows, and the states of the streams there, are counted in."""
+        return {
+            "workers": self.workers,
+            "streams": self.all_streams,
+            "segment_length": self.segment_length,
+            "stride_segments": self.stride_segments,
+            "documents": self.cut_at_documents,
+            "text_length": len(self.text),
+        }
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         """Window ``number`` of all streams, as a batch for fairseq.

@@ -150,7 +150,8 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         """Windows over ``--batch-size`` streams a worker, in order.
 
         ``holder`` is put into every batch, for callers that go past the task's steps. A dataset
-        that is no text but a number of prompts gets fairseq's own iterator.
+        that is no text but a number of prompts gets fairseq's own iterator. Validation gets the
+        same iterator every time, as in all tasks of fairseq, and with it the same worker processes.
         """
         if not isinstance(dataset, Text):
             return super().get_batch_iterator(
@@ -184,14 +185,21 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
                 eos=self.dictionary.eos(),
             )
 
-        return StreamIterator(
+        kept = (dataset, max_sentences, num_shards, shard_id, num_workers)
+        if not training and holder is None and kept in self.dataset_to_epoch_iter:
+            return self.dataset_to_epoch_iter[kept]
+        iterator = StreamIterator(
             self.states,
             windows,
             collate_fn=partial(_only_item, split, holder),
             num_workers=num_workers,
             epoch=epoch,
             buffer_size=data_buffer_size,
+            reuse_dataloader=not training,
         )
+        if not training and holder is None:
+            self.dataset_to_epoch_iter[kept] = iterator
+        return iterator
 
     def _window_segments(self, updates: int, epoch: int) -> Callable[[int], int]:
         """Segments of a window by its number, in an epoch that begins after so many updates."""
@@ -223,10 +231,13 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
             dataset, batch_size, num_shards, shard_id, num_workers=0, holder=StateHolder()
         ).next_epoch_itr(shuffle=False)
 
+    def set_num_updates(self, num_updates: int) -> None:
+        """The trainer tells how many updates were made, which the curriculum goes by."""
+        self.states.updates = num_updates
+
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False) -> Any:
         """One step. A batch that stands in for a missing one leaves the state as it was."""
         holder = self._put_state(sample, "train")
-        self.states.updates = update_num + 1
         result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
         if not ignore_grad:
             self.states["train"] = holder.state

@@ -77,6 +77,42 @@ def test_each_subset_has_its_own_state(toy_lm):
     assert task._put_state(train[3], "train").state.memory is before.memory
 
 
+def test_validation_keeps_its_workers(toy_lm):
+    """A new iterator would start, and end, the processes that load data for every validation."""
+    task, _, _ = setup(toy_lm)
+    for split in ("train", "valid"):
+        task.load_dataset(split)
+    iterators = {
+        split: [task.get_batch_iterator(task.dataset(split), 2) for _ in range(2)]
+        for split in ("train", "valid")
+    }
+    assert iterators["valid"][0] is iterators["valid"][1]
+    assert iterators["train"][0] is not iterators["train"][1]
+    loaders = []
+    for _ in range(2):
+        assert len(
+            list(iterators["valid"][0].next_epoch_itr(shuffle=False, set_dataset_epoch=False))
+        )
+        loaders.append(iterators["valid"][0].dataloader)
+    assert loaders[0] is loaders[1]
+    task.load_dataset("valid")
+    assert task.get_batch_iterator(task.dataset("valid"), 2) is not iterators["valid"][0]
+
+
+def test_a_window_is_read_again_from_the_memory_before_it(toy_lm):
+    """Each loss is that of reading the whole text up to there: no segment is remembered twice."""
+    task, model, criterion = setup(toy_lm, "--window-segments", 3, "--stride-segments", 1)
+    optimizer = type("Optimizer", (), {"backward": lambda self, loss: None})()
+    read = torch.empty(2, 0, dtype=torch.long)
+    for batch in batches(task, "train")[:7]:
+        scored = batch["net_input"]["src_tokens"][:, batch["net_input"]["warm_up"] * 8 :]
+        read = torch.cat([read, scored], dim=1)
+        loss, _, _ = task.train_step(batch, model, criterion, optimizer, 0)
+        log_probs = model.get_normalized_probs(model(read), log_probs=True)[:, -8:]
+        expected = -log_probs.gather(2, batch["target"].unsqueeze(2)).sum()
+        torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+
+
 def _out_of_memory(model, sample):
     model(**sample["net_input"])
     raise RuntimeError("out of memory")
@@ -109,7 +145,7 @@ def test_resumed_run_is_the_same_run(toy_lm, tmp_path, flags):
     streams = [run["extra_state"]["train_iterator"]["streams"][0] for run in (whole, resumed)]
     assert same(*streams)
     line = fail(*train, tmp_path / "resumed", "--batch-size", 3, "--max-update", 14)
-    assert "1 workers of 2 streams and this is a run of 1 workers of 3" in line
+    assert "with streams 2 and this run has 3: use the same --batch-size" in line
 
 
 def test_curriculum_counts_updates(toy_lm, tmp_path):
@@ -118,10 +154,12 @@ def test_curriculum_counts_updates(toy_lm, tmp_path):
     train += ["--update-freq", 2, "--log-interval", 1, "--disable-validation"]
     train += ["--no-epoch-checkpoints", "--save-dir", tmp_path]
     output = succeed(*train, "--max-update", 30) + succeed(*train, "--max-update", 36)
+    # Reading the text from its start on does not unlearn, nor does a layout that was refused.
+    output += succeed(*train, "--max-update", 38, "--reset-dataloader", "--batch-size", 2)
     rows = re.findall(r"epoch (\d+): .*wpb=(\d+), .*num_updates=(\d+)", output)
     segments = {int(update): int(tokens) // (2 * 2 * 8) for _, tokens, update in rows}
     assert [segments[update] for update in (1, 2, 3, 4, 5, 24)] == [1, 1, 2, 2, 2, 2]
-    assert [segments[update] for update in (31, 32, 33, 36)] == [2, 2, 4, 4]
+    assert [segments[update] for update in (31, 32, 33, 36, 37)] == [2, 2, 4, 4, 4]
     assert next(int(update) for epoch, _, update in rows if epoch == "002") < 31
 
 

@@ -1,0 +1,28 @@
+"""Tasks that hear of the number of updates, as models do."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+
+def tell_tasks_of_updates() -> None:
+    """Let the trainer tell its task how many updates were made.
+
+    fairseq tells the learning rate and the quantizer so (``Trainer.set_num_updates``), after every
+    update and when a checkpoint is loaded, unless its optimizer is left out. A task hears of it in
+    a step alone, which is too late for what the data of an epoch are to be.
+    """
+    from fairseq.trainer import Trainer
+
+    unmended = Trainer.set_num_updates
+    if hasattr(unmended, "__wrapped__"):
+        return
+
+    @functools.wraps(unmended)
+    def set_num_updates(trainer: Any, num_updates: int) -> None:
+        unmended(trainer, num_updates)
+        if hasattr(trainer.task, "set_num_updates"):
+            trainer.task.set_num_updates(num_updates)
+
+    Trainer.set_num_updates = set_num_updates
