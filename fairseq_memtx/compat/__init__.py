@@ -24,7 +24,7 @@ from .gathered_lists import mend_gathered_lists
 from .gathering_iterators import let_iterators_gather
 from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
-from .numpy_two import restore_numpy_long
+from .numpy_two import repair_batch_buckets, restore_numpy_long
 from .piece_files import check_piece_files
 from .prompts_as_typed import keep_prompts_as_typed
 from .recomputed_layers import mend_recomputed_layers
@@ -64,6 +64,7 @@ __all__ = [
     "read_text",
     "record_of",
     "renew_loader_in_every_epoch",
+    "repair_batch_buckets",
     "repair_encoders_without_flags",
     "repair_whole_word_masking",
     "restore_numpy_long",
@@ -79,6 +80,7 @@ def mend_fairseq() -> None:
     """Apply every repair, once; each leaves a fairseq that has not its fault as it is."""
     read_literals_only()
     restore_numpy_long()
+    repair_batch_buckets()
     repair_whole_word_masking()
     repair_encoders_without_flags()
     keep_prompts_as_typed()
