@@ -24,12 +24,14 @@ from .gathered_lists import mend_gathered_lists
 from .gathering_iterators import let_iterators_gather
 from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
+from .masked_rows import keep_shortened_rows
 from .numpy_two import repair_batch_buckets, restore_numpy_long
 from .piece_files import check_piece_files
 from .prompts_as_typed import keep_prompts_as_typed
 from .recomputed_layers import mend_recomputed_layers
 from .safe_classes import allow_fairseq_checkpoints, safe_classes
 from .same_pieces import cut_text_as_the_folder_was, record_of
+from .sentence_labels import check_sentence_prediction
 from .text_files import read_text
 from .versions import check_versions
 from .whole_checkpoints import write_checkpoints_aside
@@ -41,6 +43,7 @@ __all__ = [
     "check_dictionaries",
     "check_piece_files",
     "check_set",
+    "check_sentence_prediction",
     "check_versions",
     "count_sentences",
     "cut_text_as_the_folder_was",
@@ -48,6 +51,7 @@ __all__ = [
     "drop_fast_path_weights",
     "end_unused_loaders_at_once",
     "keep_prompts_as_typed",
+    "keep_shortened_rows",
     "launched_workers",
     "let_iterators_gather",
     "make_batches_of_first_epoch",
@@ -85,6 +89,8 @@ def mend_fairseq() -> None:
     repair_encoders_without_flags()
     keep_prompts_as_typed()
     cut_text_as_the_folder_was()
+    keep_shortened_rows()
+    check_sentence_prediction()
     allow_fairseq_checkpoints()
     check_binarised_data()
     check_dictionaries()

@@ -1,0 +1,82 @@
+"""What ``sentence_prediction`` learns from: a row's first token, and targets in a text file."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from ..errors import MemtxError
+from ..text import TextError, decode, read_lines
+from .binarised_data import count_sentences
+
+logger = logging.getLogger(__name__)
+
+
+def check_sentence_prediction() -> None:
+    """Look at the flags and the targets of the task before it loads a set."""
+    from fairseq.tasks.sentence_prediction import SentencePredictionTask
+
+    unchecked = SentencePredictionTask.load_dataset
+    if hasattr(unchecked, "__wrapped__"):
+        return
+
+    @functools.wraps(unchecked)
+    def load_dataset(task: Any, split: str, *arguments: Any, **more: Any) -> Any:
+        _tell_first_token(task)
+        file = Path(task.cfg.data) / "label" / f"{split}.label"
+        if task.cfg.regression_target and file.exists():
+            targets = check_targets(file, task.cfg.num_classes)
+            sentences = count_sentences(Path(task.cfg.data) / "input0" / f"{split}.bin")
+            if targets != sentences:
+                raise MemtxError(
+                    f"{file} has {targets} lines and '{split}' has {sentences} sentences: give "
+                    "every sentence a line"
+                )
+        return unchecked(task, split, *arguments, **more)
+
+    SentencePredictionTask.load_dataset = load_dataset
+
+
+def _tell_first_token(task: Any) -> None:
+    """Warn, once, of a head that would read the first word for the whole sentence."""
+    if task.cfg.init_token is None and not getattr(task, "first_token_told", False):
+        task.first_token_told = True
+        logger.warning(
+            "without --init-token the classification head reads the row of a sentence's first word "
+            "in place of that of <s>, which pre-training has in front: add --init-token 0"
+        )
+
+
+def check_targets(file: Path, count: int) -> int:
+    """The number of lines of a file with numbers to predict.
+
+    Args:
+        file: such as ``label/train.label``.
+        count: of numbers in a line.
+
+    Raises:
+        MemtxError: naming the first line that has not so many numbers.
+    """
+    number = 0
+    with file.open("rb") as lines:
+        try:
+            for number, line in enumerate(read_lines(lines, file), start=1):
+                words = decode(line, f"{file}, line {number}").split()
+                if len(words) != count or not all(map(_is_number, words)):
+                    raise MemtxError(
+                        f"{file}, line {number}: {line.decode()[:40]!r} is not {count} number"
+                        f"{'s' * (count > 1)} (--num-classes): correct it"
+                    )
+        except TextError as cause:
+            raise MemtxError(str(cause)) from cause
+    return number
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False
