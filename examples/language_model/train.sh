@@ -29,26 +29,26 @@ case $dataset in
         # What a core does in five to twenty minutes: a tenth of a million tokens every minute, so
         # a high learning rate, and few streams for many updates.
         recipe=("${small[@]}" --dropout 0 --tokens-per-sample 128 --batch-size 8 --lr 1e-3
-            --warmup-updates 100 --max-update 2000)
+            --valid-streams 8 --warmup-updates 100 --max-update 2000)
         ;;
     wikitext2)
         memory=10 cache=50
         # 200,000 words of training text: dropout, since they are read ten times.
         recipe=("${small[@]}" --dropout 0.3 --tokens-per-sample 50 --batch-size 16 --lr 1e-3
-            --warmup-updates 100 --max-update 2500)
+            --valid-streams 16 --warmup-updates 100 --max-update 2500)
         ;;
     wikitext103)
         memory=10 cache=150
         # The paper's numbers: 60 streams of 150 words over all GPUs, so --batch-size is 60/GPUs.
         # Adam, 2.5e-4, a cosine (in all published runs, where the paper's text says linear).
         recipe=(--arch rmt_lm_wiki103 --criterion segment_cross_entropy --tokens-per-sample 150
-            --batch-size 60 --lr 2.5e-4 --max-update 200000)
+            --batch-size 60 --valid-streams 60 --lr 2.5e-4 --max-update 200000)
         ;;
     enwik8)
         memory=10 cache=128
         # The paper's numbers: 64 streams of 128 bytes over all GPUs.
         recipe=(--arch rmt_lm_enwik8 --criterion cross_entropy --tokens-per-sample 128
-            --batch-size 64 --lr 2.5e-4 --max-update 400000)
+            --batch-size 64 --valid-streams 64 --lr 2.5e-4 --max-update 400000)
         ;;
     *) fail "unknown dataset $dataset: use enwiki, shakespeare, wikitext2, wikitext103 or enwik8" ;;
 esac

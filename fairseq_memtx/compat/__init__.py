@@ -17,6 +17,7 @@ from .data_folders import name_data_folders, what_it_is
 from .data_parallel import mend_data_parallel
 from .dictionaries import check_dictionaries
 from .encoders_without_flags import repair_encoders_without_flags
+from .ensembles import let_ensembles_be_evaluated
 from .epoch_loader import end_unused_loaders_at_once, renew_loader_in_every_epoch
 from .fast_path import drop_fast_path, drop_fast_path_weights
 from .first_batches import make_batches_of_first_epoch
@@ -33,7 +34,6 @@ from .safe_classes import allow_fairseq_checkpoints, safe_classes
 from .same_pieces import cut_text_as_the_folder_was, record_of
 from .sentence_labels import check_sentence_prediction
 from .text_files import read_text
-from .versions import check_versions
 from .whole_checkpoints import write_checkpoints_aside
 from .whole_word_masking import repair_whole_word_masking
 
@@ -53,6 +53,7 @@ __all__ = [
     "keep_prompts_as_typed",
     "keep_shortened_rows",
     "launched_workers",
+    "let_ensembles_be_evaluated",
     "let_iterators_gather",
     "make_batches_of_first_epoch",
     "mend_broadcast",
@@ -91,6 +92,7 @@ def mend_fairseq() -> None:
     cut_text_as_the_folder_was()
     keep_shortened_rows()
     check_sentence_prediction()
+    let_ensembles_be_evaluated()
     allow_fairseq_checkpoints()
     check_binarised_data()
     check_dictionaries()

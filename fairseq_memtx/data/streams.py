@@ -89,7 +89,8 @@ class StreamWindows(torch.utils.data.Dataset):
     Args:
         text: all of it.
         segment_length: ``T``.
-        streams: of all workers together.
+        streams: of all workers together; where they cannot be shared out evenly, empty ones are
+            added.
         worker: which of the workers this is.
         workers: how many there are; each has ``streams / workers`` streams.
         window_segments: ``S`` of a window, from its number; one segment, if None.
@@ -97,6 +98,7 @@ class StreamWindows(torch.utils.data.Dataset):
         cut_at_documents: begin a segment, and a new state, with every document.
         pad: index of the padding symbol.
         eos: index of the end-of-sentence symbol, which stands before a text's first token.
+        flag: that says how many streams there are.
 
     Raises:
         MemtxError: if the text has fewer segments than there are streams.
@@ -114,6 +116,7 @@ class StreamWindows(torch.utils.data.Dataset):
         cut_at_documents: bool = False,
         pad: int = 1,
         eos: int = 2,
+        flag: str = "--batch-size",
     ) -> None:
         self.text, self.segment_length, self.pad, self.eos = text, segment_length, pad, eos
         self.worker, self.workers = worker, workers
@@ -128,15 +131,16 @@ class StreamWindows(torch.utils.data.Dataset):
         if len(self.starts) < streams:
             raise MemtxError(
                 f"a text of {len(text)} tokens has {len(self.starts)} segments of "
-                f"{segment_length} and cannot fill {streams} streams: use a smaller --batch-size "
-                "or --tokens-per-sample"
+                f"{segment_length} and cannot fill {streams} streams: use a smaller {flag} or "
+                "--tokens-per-sample"
             )
         parts = np.array_split(np.arange(len(self.starts)), streams)
         segments = max(map(len, parts))
         self.windows = plan_windows(
             segments, window_segments or (lambda window: 1), stride_segments
         )
-        mine = streams // workers
+        parts += [np.arange(0)] * (-streams % workers)
+        mine = len(parts) // workers
         self.streams = parts[worker * mine : (worker + 1) * mine]
 
     def __len__(self) -> int:
@@ -154,13 +158,17 @@ class StreamWindows(torch.utils.data.Dataset):
         }
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        """Window ``number`` of all streams, as a batch for fairseq.
+        """Window ``number`` of all streams; see `batch`."""
+        return self.batch(number, self.streams)
+
+    def batch(self, number: int, streams: Sequence[np.ndarray]) -> dict[str, Any]:
+        """Window ``number`` of some streams, as a batch for fairseq.
 
         ``advance`` is the number of segments after which the next window begins.
         """
         window = self.windows[number]
         first, scored, last = window
-        rows = [self._row(stream, window) for stream in self.streams]
+        rows = [self._row(stream, window) for stream in streams]
         source, target = (torch.stack(part) for part in list(zip(*rows))[:2])
         net_input: dict[str, Any] = {"src_tokens": source, "warm_up": scored - first}
         if self.cut_at_documents:
@@ -194,3 +202,27 @@ class StreamWindows(torch.utils.data.Dataset):
             resets.append(bool(self.begins[segment]))
         resets += [False] * (last - first - len(resets))
         return source, target[(scored - first) * length :], resets
+
+
+class StreamGroups(torch.utils.data.Dataset):
+    """All windows of some streams, then all of the next ones: a text however few fit in a batch.
+
+    What is in front of a token, and so its loss, does not depend on how many fit.
+
+    Args:
+        windows: of all streams of the worker.
+        size: how many streams there are in a batch, at most.
+    """
+
+    def __init__(self, windows: StreamWindows, size: int) -> None:
+        self.windows = windows
+        streams = windows.streams
+        self.groups = [streams[start : start + size] for start in range(0, len(streams), size)]
+
+    def __len__(self) -> int:
+        return len(self.groups) * len(self.windows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """A batch, with the number of its ``group``."""
+        group, number = divmod(index, len(self.windows))
+        return {**self.windows.batch(number, self.groups[group]), "group": group}

@@ -18,7 +18,7 @@ from .global_attention import (
 )
 from .hashed_attention import HashedAttention
 from .probe import AttentionProbe
-from .segments import RecurrentState, StateHolder, segment_mask
+from .segments import RecurrentState, StateHolder, StatesOfModels, segment_mask
 from .statistics import MemoryStatistics, memory_statistics
 from .tokens import MemoryTokens
 
@@ -35,6 +35,7 @@ __all__ = [
     "RecurrentState",
     "SparseAttention",
     "StateHolder",
+    "StatesOfModels",
     "WindowAttention",
     "attend",
     "attend_to_memory_and_self",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class RecurrentState(NamedTuple):
@@ -61,12 +61,27 @@ class StateHolder:
         self.advance = advance
         self.memories: list[Tensor] = []
 
+    def of(self, model: nn.Module) -> StateHolder:
+        """Itself: one model has it."""
+        return self
+
     def note(self, memory: Tensor | None) -> None:
         """Add to `memories`."""
         if memory is not None:
             self.memories.append(memory)
             if memory.requires_grad:
                 memory.retain_grad()
+
+
+class StatesOfModels:
+    """A `StateHolder` for each model of an ensemble, since all of them get the same batch."""
+
+    def __init__(self) -> None:
+        self._holders: dict[nn.Module, StateHolder] = {}
+
+    def of(self, model: nn.Module) -> StateHolder:
+        """The one of this model, which begins a new text at first."""
+        return self._holders.setdefault(model, StateHolder())
 
 
 def segment_mask(

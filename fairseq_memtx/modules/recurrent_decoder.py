@@ -20,7 +20,14 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import MemtxError
-from ..memory import ContinuedText, MemoryTokens, RecurrentState, StateHolder, segment_mask
+from ..memory import (
+    ContinuedText,
+    MemoryTokens,
+    RecurrentState,
+    StateHolder,
+    StatesOfModels,
+    segment_mask,
+)
 from .segment_loss import segment_loss
 
 _CONTINUED_TEXT = "continued_text"  # under this name it lies in fairseq's incremental_state
@@ -59,11 +66,9 @@ class RecurrentMemoryDecoder(TransformerDecoder):
         encoder_out: None = None,
         incremental_state: dict | None = None,
         features_only: bool = False,
-        holder: StateHolder | None = None,
-        resets: Tensor | None = None,
-        warm_up: int = 0,
-        src_lengths: Tensor | None = None,
+        *arguments: Any,
         target: Tensor | None = None,
+        **more: Any,
     ) -> tuple[Tensor, dict[str, Any]]:
         """Predict every next token.
 
@@ -72,24 +77,69 @@ class RecurrentMemoryDecoder(TransformerDecoder):
             encoder_out: there for fairseq's signature.
             incremental_state: fairseq's store while text is generated.
             features_only: return features in place of logits.
-            holder: the state of the streams, read here and written; a new text without it.
-            resets: ``B x segments``, True where a stream begins anew with this segment.
-            warm_up: the first segments that are read without being predicted.
-            src_lengths: not used.
+            arguments: of `extract_features`, after these three.
             target: the next tokens, ``B x text``; return their loss in place of logits.
+            more: of `extract_features`.
 
         Returns:
             ``B x text x V`` without the text of the warm-up, and a dictionary that fairseq's
             criterions look for attention in.
         """
+        x, extra = self.extract_features(
+            prev_output_tokens, encoder_out, incremental_state, *arguments, **more
+        )
+        if target is not None:
+            # In here, since data parallelism knows of no weights that are used outside.
+            return segment_loss(self, x, target), extra
+        return (x if features_only else self.output_layer(x)), extra
+
+    def extract_features(
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: None = None,
+        incremental_state: dict | None = None,
+        full_context_alignment: bool = False,
+        alignment_layer: int | None = None,
+        alignment_heads: int | None = None,
+        src_lengths: Tensor | None = None,
+        return_all_hiddens: bool = False,
+        holder: StateHolder | StatesOfModels | None = None,
+        resets: Tensor | None = None,
+        warm_up: int = 0,
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Features of a text, with the memory that goes through it.
+
+        Args:
+            prev_output_tokens: ``B x text``, padded on the right.
+            encoder_out: there for fairseq's signature, as all that follows but `holder` and on.
+            incremental_state: fairseq's store while text is generated.
+            full_context_alignment: refused: a row of a segment sees its past.
+            alignment_layer: not used: there is no source to be aligned with.
+            alignment_heads: not used.
+            src_lengths: not used.
+            return_all_hiddens: not used, as in fairseq's decoder.
+            holder: the state of the streams, read here and written; a new text without it.
+            resets: ``B x segments``, True where a stream begins anew with this segment.
+            warm_up: the first segments that are read without being predicted.
+
+        Returns:
+            ``B x text x C`` without the text of the warm-up, and a dictionary without attention.
+
+        Raises:
+            MemtxError: if tokens are to see what comes after them.
+        """
+        if full_context_alignment:
+            raise MemtxError(
+                "full_context_alignment is for translations: a language model sees the past alone"
+            )
         if incremental_state is not None:
             x = self._continue(prev_output_tokens, incremental_state)
         else:
-            x = self._read(prev_output_tokens, holder or StateHolder(), resets, warm_up)
-        if target is not None:
-            # In here, since data parallelism knows of no weights that are used outside.
-            return segment_loss(self, x, target), {"attn": [None]}
-        return (x if features_only else self.output_layer(x)), {"attn": [None]}
+            holder = StateHolder() if holder is None else holder.of(self)
+            x = self._read(prev_output_tokens, holder, resets, warm_up)
+        return x, {"attn": [None]}
+
+    extract_features_scriptable = extract_features
 
     def _read(
         self, tokens: Tensor, holder: StateHolder, resets: Tensor | None, warm_up: int

@@ -8,13 +8,15 @@ the place in the text, through the iterator.
 """
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from fairseq import metrics, utils
 from fairseq.data import iterators
+from fairseq.sequence_scorer import SequenceScorer
 from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import LanguageModelingConfig
 from omegaconf import II
@@ -22,9 +24,9 @@ from omegaconf import II
 from .. import data_folder
 from ..data.curriculum import SegmentCurriculum
 from ..data.stream_iterator import StreamIterator, StreamStates
-from ..data.streams import StreamWindows, Text
+from ..data.streams import StreamGroups, StreamWindows, Text
 from ..errors import MemtxError
-from ..memory import StateHolder, memory_statistics
+from ..memory import StateHolder, StatesOfModels, memory_statistics
 from .prompted_language_modeling import PromptedLanguageModelingTask
 
 
@@ -54,6 +56,14 @@ class RmtLanguageModelingConfig(LanguageModelingConfig):
             "stage goes on until training ends"
         },
     )
+    valid_streams: int = field(
+        default=1,
+        metadata={
+            "help": "streams into which a text is cut for validation and fairseq-eval-lm; memory "
+            "goes over the whole text if it is 1. --batch-size says how many are read at a time, "
+            "which changes no loss"
+        },
+    )
     train_subset: str = II("dataset.train_subset")
     update_freq: List[int] = field(default=II("optimization.update_freq"))
 
@@ -67,6 +77,7 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         stages = args.segment_curriculum or str(args.window_segments)
         self.curriculum = SegmentCurriculum(stages)
         self.segment_length = args.tokens_per_sample
+        self.segment_lengths: Set[int] = set()  # of all models: an ensemble has several
         self.states = StreamStates()
 
     @classmethod
@@ -89,6 +100,8 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
                 f"windows of {window} segments and --stride-segments {stride} make no sense: the "
                 "stride is at least 1 and at most the window"
             )
+        if args.valid_streams < 1:
+            raise MemtxError(f"--valid-streams {args.valid_streams} is too small: use 1 or more")
         if args.self_target or args.past_target:
             raise MemtxError(
                 "--self-target and --past-target make no sense here: memory knows the past"
@@ -109,6 +122,7 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
             )
         # A trained model is evaluated in the segments that it was trained with.
         self.segment_length = model.decoder.segment_length
+        self.segment_lengths.add(self.segment_length)
         return model
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
@@ -144,14 +158,15 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         num_workers: int = 0,
         epoch: int = 1,
         data_buffer_size: int = 0,
-        holder: Optional[StateHolder] = None,
+        holders: Optional[Callable[[], StatesOfModels]] = None,
         **kwargs: Any,
     ) -> iterators.EpochBatchIterator:
-        """Windows over ``--batch-size`` streams a worker, in order.
+        """Windows over all streams, in order: ``--batch-size`` a worker, or ``--valid-streams``.
 
-        ``holder`` is put into every batch, for callers that go past the task's steps. A dataset
-        that is no text but a number of prompts gets fairseq's own iterator. Validation gets the
-        same iterator every time, as in all tasks of fairseq, and with it the same worker processes.
+        What ``holders`` gives is put into the batches of a group of streams, for callers that go
+        past the task's steps. A dataset that is no text but a number of prompts gets fairseq's own
+        iterator. Validation gets the same iterator every time, as in all tasks of fairseq, and with
+        it the same worker processes.
         """
         if not isinstance(dataset, Text):
             return super().get_batch_iterator(
@@ -164,42 +179,72 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
                 data_buffer_size=data_buffer_size,
                 **kwargs,
             )
+        shard = {"worker": shard_id, "workers": num_shards}
+        settings = {"num_workers": num_workers, "epoch": epoch, "buffer_size": data_buffer_size}
         split = next(name for name, text in self.datasets.items() if text is dataset)
-        training = holder is None and split == self.args.train_subset
-        if training and not max_sentences:
+        # fairseq skips invalid rows in training, and in validation only if it is told to.
+        training = split == self.args.train_subset and kwargs.get("ignore_invalid_inputs", True)
+        if holders is not None:
+            return self._evaluation(dataset, split, max_sentences, holders, shard, settings)
+        if not training:
+            kept = (dataset, max_sentences, num_shards, shard_id, num_workers)
+            if kept not in self.dataset_to_epoch_iter:
+                self.dataset_to_epoch_iter[kept] = self._evaluation(
+                    dataset, split, max_sentences, None, shard, settings
+                )
+            return self.dataset_to_epoch_iter[kept]
+        if not max_sentences:
             raise MemtxError("--batch-size is missing: it is the number of parallel streams")
 
         def windows(updates: int) -> StreamWindows:
             """Those of an epoch that begins after so many updates."""
-            # Without a loss that is to reach back, there is nothing to read again.
-            return StreamWindows(
+            return self._cut(
                 dataset,
-                self.segment_length,
-                streams=(max_sentences or 1) * num_shards,
-                worker=shard_id,
-                workers=num_shards,
-                window_segments=self._window_segments(updates, epoch) if training else None,
-                stride_segments=self.args.stride_segments if training else 0,
-                cut_at_documents=self.args.reset_memory_at_documents,
-                pad=self.dictionary.pad(),
-                eos=self.dictionary.eos(),
+                streams=max_sentences * num_shards,
+                window_segments=self._window_segments(updates, epoch),
+                stride_segments=self.args.stride_segments,
+                **shard,
             )
 
-        kept = (dataset, max_sentences, num_shards, shard_id, num_workers)
-        if not training and holder is None and kept in self.dataset_to_epoch_iter:
-            return self.dataset_to_epoch_iter[kept]
-        iterator = StreamIterator(
-            self.states,
-            windows,
-            collate_fn=partial(_only_item, split, holder),
-            num_workers=num_workers,
-            epoch=epoch,
-            buffer_size=data_buffer_size,
-            reuse_dataloader=not training,
+        return StreamIterator(
+            self.states, windows, collate_fn=partial(_only_item, split, None), **settings
         )
-        if not training and holder is None:
-            self.dataset_to_epoch_iter[kept] = iterator
-        return iterator
+
+    def _evaluation(
+        self,
+        text: Text,
+        split: str,
+        size: Optional[int],
+        holders: Optional[Callable[[], StatesOfModels]],
+        shard: Dict[str, int],
+        settings: Dict[str, Any],
+    ) -> iterators.EpochBatchIterator:
+        """All streams of a text, ``size`` at a time; each segment is read once."""
+        if len(self.segment_lengths) > 1:
+            raise MemtxError(
+                "the models of the ensemble read segments of "
+                f"{', '.join(map(str, sorted(self.segment_lengths)))} tokens: only models with the "
+                "same --tokens-per-sample can score a text together"
+            )
+        windows = self._cut(text, streams=self.args.valid_streams, flag="--valid-streams", **shard)
+        groups = StreamGroups(windows, size or self.args.valid_streams)
+        return iterators.EpochBatchIterator(
+            groups,
+            collate_fn=partial(_only_item, split, holders and defaultdict(holders)),
+            batch_sampler=[[index] for index in range(len(groups))],
+            reuse_dataloader=holders is None,
+            **settings,
+        )
+
+    def _cut(self, text: Text, **layout: Any) -> StreamWindows:
+        return StreamWindows(
+            text,
+            self.segment_length,
+            cut_at_documents=self.args.reset_memory_at_documents,
+            pad=self.dictionary.pad(),
+            eos=self.dictionary.eos(),
+            **layout,
+        )
 
     def _window_segments(self, updates: int, epoch: int) -> Callable[[int], int]:
         """Segments of a window by its number, in an epoch that begins after so many updates."""
@@ -216,7 +261,7 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         context_window: int = 0,
         **kwargs: Any,
     ):
-        """Windows for ``fairseq-eval-lm``, by default of one stream, the whole text.
+        """Windows for ``fairseq-eval-lm``, as for validation.
 
         Raises:
             MemtxError: if a context window is asked for.
@@ -228,12 +273,29 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
             )
         # In this process, since the holder carries the state from batch to batch.
         return self.get_batch_iterator(
-            dataset, batch_size, num_shards, shard_id, num_workers=0, holder=StateHolder()
+            dataset, batch_size, num_shards, shard_id, num_workers=0, holders=StatesOfModels
         ).next_epoch_itr(shuffle=False)
 
     def set_num_updates(self, num_updates: int) -> None:
         """The trainer tells how many updates were made, which the curriculum goes by."""
         self.states.updates = num_updates
+
+    def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
+        """Continue or score prompts, or score a text (``fairseq-generate --score-reference``).
+
+        Raises:
+            MemtxError: if a text is to be continued, window by window.
+        """
+        if "window" in sample:
+            if not isinstance(generator, SequenceScorer):
+                raise MemtxError(
+                    "fairseq-generate would continue every segment of the text: give "
+                    "--score-reference to score it, or prompts to fairseq-interactive"
+                )
+            if sample["window"] == 0:
+                self.scored = StatesOfModels()
+            sample["net_input"]["holder"] = self.scored
+        return super().inference_step(generator, models, sample, prefix_tokens, constraints)
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False) -> Any:
         """One step. A batch that stands in for a missing one leaves the state as it was."""
@@ -273,11 +335,11 @@ def _log_memory(holder: StateHolder, sample_size: int, optimizer: Any) -> None:
 
 
 def _only_item(
-    subset: str, holder: Optional[StateHolder], items: List[Dict[str, Any]]
+    subset: str, holders: Optional[Dict[int, StatesOfModels]], items: List[Dict[str, Any]]
 ) -> Dict[str, Any]:
     """An item is a batch already. (A function of the module can be sent to workers.)"""
     (batch,) = items
     batch["subset"] = subset
-    if holder is not None:
-        batch["net_input"]["holder"] = holder
+    if holders is not None:
+        batch["net_input"]["holder"] = holders[batch["group"]]
     return batch

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairseq_memtx.data.streams import StreamWindows, Text, plan_windows
+from fairseq_memtx.data.streams import StreamGroups, StreamWindows, Text, plan_windows
 from fairseq_memtx.errors import MemtxError
 
 PAD, EOS = 1, 2
@@ -118,3 +118,18 @@ def test_too_many_streams():
         MemtxError, match="3 segments of 3 and cannot fill 4 streams: use a smaller"
     ):
         StreamWindows(text, 3, 4)
+
+
+def test_groups_of_streams_are_all_streams():
+    """Group after group, each from its beginning; streams that nobody has are empty."""
+    text = Text([torch.arange(4, 4 + 21)], np.array([21]))
+    windows = StreamWindows(text, segment_length=2, streams=5, worker=1, workers=2)
+    groups = StreamGroups(windows, size=2)
+    assert len(groups) == 2 * len(windows) == 2 * 3
+    batches = [groups[index] for index in range(len(groups))]
+    assert [(b["group"], b["window"], len(b["target"])) for b in batches] == [
+        (0, 0, 2), (0, 1, 2), (0, 2, 2), (1, 0, 1), (1, 1, 1), (1, 2, 1),
+    ]  # fmt: skip
+    together = torch.cat([b["target"] for b in batches[:3]], dim=1)
+    assert together.tolist() == [[18, 19, 20, 21, 1, 1], [22, 23, 24, 1, 1, 1]]
+    assert all(b["target"].eq(1).all() and b["ntokens"] == 0 for b in batches[3:])

@@ -388,3 +388,43 @@ def test_layers_to_keep():
     for backbone in ("transformer-xl", "transformer"):
         model = build("--backbone", backbone, "--decoder-layers-to-keep", "1")
         assert len(model.decoder.layers) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_those_behind_the_logits(kind):
+    """By every public way to them, over several segments, in one piece or as they are written."""
+    model, tokens = build(*KINDS[kind]), text(2 * SEGMENT + 2)
+    logits = model(tokens)[0]
+    for features, extra in (
+        model.extract_features(tokens, src_lengths=None),
+        model.decoder.extract_features(tokens, None, None, False, None, None),
+        model.decoder.extract_features_scriptable(tokens),
+        model(tokens, features_only=True, return_all_hiddens=True),
+        model.forward_decoder(tokens, features_only=True),
+    ):
+        assert extra == {"attn": [None]}
+        torch.testing.assert_close(model.decoder.output_layer(features), logits)
+        torch.testing.assert_close(model.output_layer(features), logits)
+    holder, state, parts = StateHolder(), {}, []
+    for window in tokens.split(SEGMENT, dim=1):
+        parts.append(model.extract_features(window, holder=holder)[0])
+    torch.testing.assert_close(torch.cat(parts, dim=1), features)
+    close = {"rtol": 1e-5, "atol": 1e-6} if kind == "fairseq's layers" else {}
+    for end in range(1, tokens.size(1) + 1):
+        step = model.decoder.extract_features(tokens[:, :end], incremental_state=state)[0]
+        torch.testing.assert_close(step[:, -1], features[:, end - 1], **close)
+    with pytest.raises(MemtxError, match="full_context_alignment is for translations"):
+        model.decoder.extract_features(tokens, full_context_alignment=True)
+
+
+def test_probabilities_sum_to_one_with_either_softmax():
+    for flags in ([], ADAPTIVE):
+        model, tokens = build(*flags), text(2 * SEGMENT)
+        output = model(tokens)
+        sample = {"target": None, "net_input": {"src_tokens": tokens}}
+        log_probs = model.get_normalized_probs(output, log_probs=True, sample=sample)
+        assert log_probs.shape == (2, 2 * SEGMENT, 24)
+        torch.testing.assert_close(log_probs.float().exp().sum(-1), torch.ones(2, 2 * SEGMENT))
+        probs = model.get_normalized_probs(output, log_probs=False, sample=sample)
+        torch.testing.assert_close(probs, log_probs.exp())
+        assert model.max_positions() == model.decoder.max_positions() == 10**9

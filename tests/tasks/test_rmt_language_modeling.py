@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import fail, run, succeed, with_commands
-from fairseq import checkpoint_utils, options, tasks
+from fairseq import checkpoint_utils, metrics, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.memory import StateHolder
 
 PLUGIN = ["--user-dir", "fairseq_memtx", "--task", "rmt_language_modeling", "--cpu"]
 MODEL = [
@@ -306,8 +309,8 @@ def test_missing_and_short_texts(toy_lm, tmp_path):
     task, _, _ = setup(toy_lm)
     with pytest.raises(MemtxError, match=r"there is no .*nowhere.bin: give the folder"):
         task.load_dataset("nowhere")
-    with pytest.raises(MemtxError, match="cannot fill 999 streams"):
-        batches(task, "valid", streams=999)
+    with pytest.raises(MemtxError, match="cannot fill 999 streams: use a smaller --batch-size"):
+        batches(task, "train", streams=999)
     with pytest.raises(MemtxError, match="--batch-size is missing"):
         batches(task, "train", streams=None)
     for kind in ("bin", "idx"):
@@ -343,3 +346,43 @@ def test_an_empty_text_is_told_in_a_line(tmp_path):
     succeed("fairseq-preprocess", "--only-source", *texts, "--destdir", tmp_path / "bin")
     line = fail("fairseq-train", tmp_path / "bin", *PLUGIN, *MODEL, "--no-save")
     assert "valid.bin is empty: give fairseq-preprocess a longer one" in line
+
+
+@pytest.mark.parametrize("loss_scale", [None, 128.0, "amp"])
+@pytest.mark.parametrize(("streams", "update_freq"), [(1, 1), (2, 1), (3, 2)])
+def test_the_gradient_of_memory_is_that_of_one_token(toy_lm, loss_scale, streams, update_freq):
+    """Whatever the loss is multiplied by in half precision, and however many tokens share it."""
+    flags = ["--window-segments", 3, "--update-freq", update_freq]
+    task, model, criterion = setup(toy_lm, *flags)
+    model = model.double()
+    batch = batches(task, "train", streams)[0]
+    optimizer = _Optimizer(loss_scale)
+    for number in range(update_freq):
+        with metrics.aggregate() as logged:
+            task.train_step(copy.deepcopy(batch), model, criterion, optimizer, number)
+        found = logged["memory_gradient"].val
+        # The same window again, by hand, with the loss of a token.
+        holder = StateHolder(None, batch["advance"])
+        loss, size, _ = criterion(
+            model, {**batch, "net_input": {**batch["net_input"], "holder": holder}}
+        )
+        assert size == batch["ntokens"] > 20
+        inside = holder.memories[1:-1]
+        gradients = torch.autograd.grad(loss / size, inside)
+        expected = torch.stack([gradient.norm() for gradient in gradients]).mean()
+        assert found == pytest.approx(expected.item(), rel=1e-6)
+        assert found > 0
+
+
+class _Optimizer:
+    """As much as a step asks for, with the loss multiplied as in half precision."""
+
+    def __init__(self, scale) -> None:
+        self.scale = 64.0 if scale == "amp" else scale or 1.0
+        if scale == "amp":
+            self.scaler = Namespace(get_scale=lambda: self.scale)
+        elif scale:
+            self.scaler = Namespace(loss_scale=scale)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        (loss * self.scale).backward()

@@ -1,0 +1,27 @@
+"""Ensembles in ``fairseq-eval-lm``, whose help promises them."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+
+
+def let_ensembles_be_evaluated() -> None:
+    """Let ``fairseq-eval-lm --path A:B`` load two models, as ``fairseq-generate`` does.
+
+    fairseq looks for one file of that name (``fairseq_cli/eval_lm.py``, ``main``).
+    """
+    command = sys.modules.get("fairseq_cli.eval_lm")
+    if command is None or isinstance(command.checkpoint_utils, argparse.Namespace):
+        return
+    loader = command.checkpoint_utils
+
+    def load_model_ensemble_and_task(filenames, *args, **kwargs):
+        paths = [part for name in filenames for part in command.utils.split_paths(name)]
+        return loader.load_model_ensemble_and_task(paths, *args, **kwargs)
+
+    functools.update_wrapper(load_model_ensemble_and_task, loader.load_model_ensemble_and_task)
+    command.checkpoint_utils = argparse.Namespace(
+        load_model_ensemble_and_task=load_model_ensemble_and_task
+    )
