@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_check_cases import Case, Settings, evaluation_flags, flags, merged, overrides, spelled
-from gpu_check_trial import Trial
+from gpu_check_trial import Stopped, Trial
 
 # On a CPU, fairseq has half precision in its memory-efficient form alone, and no AMP.
 PRECISIONS: dict[str, dict[str, Settings]] = {
@@ -31,6 +32,7 @@ PRECISIONS: dict[str, dict[str, Settings]] = {
 }
 # Losses of two runs that should be one: how far apart, in parts of the loss.
 NEAR = {"float32": 2e-3, "fp16": 2e-2, "amp": 2e-2, "bf16": 5e-2}
+NO_DROPOUT: Settings = {"model": {"dropout": 0.0, "attention_dropout": 0.0}}
 COMPARE = "gpu_check_commands:compare_checkpoints"
 TRANSLATION, LANGUAGE_MODEL = "translation", "rmt_language_modeling"
 
@@ -78,25 +80,47 @@ def losses_of(output: str) -> dict[int, float]:
 
 def trains_and_resumes(trial: Trial, case: Case, precision: str) -> None:
     """Train, stop half-way, resume: as if never stopped; then validate and write."""
+    resumes(trial, case, precision)
+    validate(trial, case, last(trial.folder / "whole"), precision)
+    write(trial, case, last(trial.folder / "whole"), precision)
+
+
+def resumes_exactly(trial: Trial, case: Case) -> None:
+    """Where every sum is taken in the same order, a resumed run has the bits of one never stopped.
+
+    Otherwise a GPU may differ in the last digits from run to run, and differences grow.
+    """
+    resumes(trial, case, "float32", prepare=be_deterministic)
+    trial.expect(trial.figures["resumed"]["bits"], "the resumed run has other bits")
+
+
+def be_deterministic() -> None:
+    """Let torch use deterministic algorithms, where it has them."""
+    import torch
+
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def resumes(trial: Trial, case: Case, precision: str, **options: Any) -> None:
+    """Train, stop half-way, resume: as if never stopped."""
     whole, resumed = trial.folder / "whole", trial.folder / "resumed"
     half = trial.where.updates // 2
     saving = {"checkpoint": {"save_interval_updates": half}}
-    losses = train(trial, case, whole, precision, more=saving)
+    losses = train(trial, case, whole, precision, more=saving, **options)
     middle = next(iter(whole.glob(f"checkpoint_*_{half}.pt")), None)
-    trial.expect(middle is not None, f"no checkpoint was written after {half} updates")
     trial.expect(max(losses, default=0) == trial.where.updates, f"{max(losses, default=0)} updates")
     if losses:
         trial.figures["loss"] = [losses[min(losses)], losses[max(losses)]]
-    if middle is not None:
-        resumed.mkdir()
-        shutil.copy(middle, resumed / "checkpoint_last.pt")
-        again = train(trial, case, resumed, precision)
-        compare_runs(trial, precision, losses, again, half)
-        same = trial.measure(COMPARE, last(whole), last(resumed))
-        trial.figures["resumed"] = same
-        trial.expect(same["finite"], "a weight is no number")
-    validate(trial, case, last(whole), precision)
-    write(trial, case, last(whole), precision)
+    if middle is None:
+        raise Stopped("there is nothing to resume from")
+    resumed.mkdir()
+    shutil.copy(middle, last(resumed))
+    again = train(trial, case, resumed, precision, **options)
+    compare_runs(trial, precision, losses, again, half)
+    same = trial.measure(COMPARE, last(whole), last(resumed))
+    trial.figures["resumed"] = same
+    trial.expect(same["finite"], "a weight is no number")
 
 
 def last(save_dir: Path) -> Path:
@@ -201,8 +225,7 @@ def _evaluation(
 
 def as_on_the_cpu(trial: Trial, case: Case) -> None:
     """The same losses, and from the same weights the same texts, on GPU and CPU in float32."""
-    no_dropout = {"model": {"dropout": 0.0, "attention_dropout": 0.0}}
-    few = merged(no_dropout, {"optimization": {"max_update": min(trial.where.updates, 10)}})
+    few = merged(NO_DROPOUT, {"optimization": {"max_update": min(trial.where.updates, 10)}})
     here = train(trial, case, trial.folder / "here", more=few)
     there = train(trial, case, trial.folder / "there", device="cpu", more=few)
     compare_runs(trial, "float32", here, there)
@@ -253,6 +276,16 @@ def distributed(trial: Trial, case: Case, backend: str) -> None:
     trial.figures["weights"] = trial.measure(COMPARE, *weights)
 
 
+def two_workers(trial: Trial, case: Case) -> None:
+    """Two workers of gloo on one device, beside one worker that takes two batches an update."""
+    plain = merged(NO_DROPOUT, {"optimization": {"max_update": min(trial.where.updates, 20)}})
+    twice = merged(plain, {"optimization": {"update_freq": [2]}})
+    gloo = merged(plain, {"distributed_training": {"distributed_backend": "gloo"}})
+    one = train(trial, case, trial.folder / "one", more=twice)
+    two = train(trial, case, trial.folder / "two", more=gloo, workers=2)
+    compare_runs(trial, "float32", one, two)
+
+
 def free_port() -> int:
     """One that nobody listens to at present."""
     with socket.socket() as listener:
@@ -264,10 +297,7 @@ def same_with(
     trial: Trial, case: Case, settings: Settings, criterion: str = "", precision: str = "float32"
 ) -> None:
     """Another way to compute the same: the losses are the same."""
-    few = {
-        "optimization": {"max_update": min(trial.where.updates, 20)},
-        "model": {"dropout": 0.0, "attention_dropout": 0.0},
-    }
+    few = merged(NO_DROPOUT, {"optimization": {"max_update": min(trial.where.updates, 20)}})
     other = replace(case, criterion=criterion) if criterion else case
     plain = train(trial, case, trial.folder / "plain", precision, more=few)
     ours = train(trial, other, trial.folder / "other", precision, more=merged(few, settings))

@@ -10,8 +10,10 @@ from gpu_check_commands import (
     PRECISIONS,
     as_on_the_cpu,
     distributed,
+    resumes_exactly,
     same_with,
     trains_and_resumes,
+    two_workers,
 )
 from gpu_check_trial import Check, Stopped, Trial
 
@@ -28,6 +30,8 @@ SAME = [
     ("mem_transformer tokens", {"dataset": {"num_workers": 2}}, "", "float32"),
     ("mem_transformer tokens", {"common": {"memory_efficient_fp16": True}}, "", "fp16"),
 ]
+# The streams of two workers are not those of one, so `rmt_lm` is not among them.
+TWO = [FIRST[0], FIRST[2]]
 SPEEDS = [
     "mem_transformer_multi30k",
     "rmt_lm_enwik8",
@@ -77,7 +81,7 @@ def _a_few() -> list[Check]:
         *(_trains(case, "float32") for case in FIRST),
         _trains(FIRST[1], "bf16"),
         *_as_on_the_cpu(FIRST[:1]),
-        *_distributed(FIRST[:1], "legacy_ddp"),
+        *_distributed(FIRST[1:2], "pytorch_ddp"),
     ]
 
 
@@ -88,12 +92,15 @@ def _all(device: str) -> list[Check]:
         _nothing(),
         *(_trains(case, precision) for precision in precisions for case in FIRST),
         *_distributed(FIRST, "pytorch_ddp"),
+        _objects(),
+        *(Check(f"{case.title}, exactly", partial(resumes_exactly, case=case)) for case in FIRST),
         *_as_on_the_cpu(FIRST),
         *_steps(OTHERS),
         *(_trains(case, precision) for precision in precisions for case in OTHERS),
         *(_same(*same) for same in SAME if same[3] in precisions),
         *_as_on_the_cpu(OTHERS),
         *_distributed(FIRST, "legacy_ddp"),
+        *(Check(f"{case.title}, two workers", partial(two_workers, case=case)) for case in TWO),
     ]
 
 
@@ -113,6 +120,14 @@ def _nothing() -> Check:
         _found(trial, trial.measure("gpu_check_models:attention_to_nothing", trial.where.device))
 
     return Check("attention to nothing", attention)
+
+
+def _objects() -> Check:
+    def exchange(trial: Trial) -> None:
+        backend = "nccl" if trial.where.device == "cuda" else "gloo"
+        _found(trial, trial.measure("gpu_check_models:collectives", backend))
+
+    return Check("objects between workers", exchange)
 
 
 def _steps(cases: list[Case]) -> list[Check]:

@@ -101,50 +101,47 @@ class Trial:
         *arguments: object,
         input: str = "",
         prepare: Callable[[], object] | None = None,
-        environment: dict[str, str] | None = None,
+        workers: int = 1,
     ) -> str:
-        """What a command prints.
+        """What a command prints, or the first of so many workers.
 
         Raises:
             Stopped: if it fails, or the time of this check is over.
         """
         name = command.rpartition(":")[2]
         log = f"{_file_name(self.name)}/{len(self.logs) + 1}-{name}.log"
-        self.logs.append(log)
+        words = [str(argument) for argument in arguments]
+        left = max(self.deadline - time.monotonic(), 0.1)
+        common = [command, words, self.folder, left]
+        environment = self.where.environment
         try:
-            done = warm_commands.run(
-                command,
-                [str(argument) for argument in arguments],
-                self.folder,
-                max(self.deadline - time.monotonic(), 0.1),
-                {**self.where.environment, **(environment or {})},
-                input,
-                prepare,
-            )
+            if workers > 1:
+                done = warm_commands.run_workers(*common, workers, environment)
+            else:
+                done = [warm_commands.run(*common, environment, input, prepare)]
         except subprocess.TimeoutExpired as late:
-            output = f"{late.output}{late.stderr}"
-            self._keep(log, [command, *arguments], output)
-            self.tail = output.splitlines()[-TAIL:]
+            self._keep(log, [command, *words], f"{late.output}{late.stderr}")
             raise Stopped(f"{name} was not done in time") from late
-        output = done.stdout + done.stderr
-        self._keep(log, [command, *arguments], output)
-        if done.returncode:
-            self.tail = output.splitlines()[-TAIL:]
-            said = [line for line in done.stderr.splitlines() if line.strip()]
-            last = said[-1] if said else f"nothing was said, exit code {done.returncode}"
-            raise Stopped(f"{name}: {last}")
-        return output
+        for worker in done:
+            self._keep(log, [command, *words], worker.stdout + worker.stderr)
+            if worker.returncode:
+                said = [line for line in worker.stderr.splitlines() if line.strip()]
+                last = said[-1] if said else f"nothing was said, exit code {worker.returncode}"
+                raise Stopped(f"{name}: {last}")
+        self.tail = []
+        return done[0].stdout + done[0].stderr
 
     def measure(self, function: str, *arguments: object, **options: Any) -> dict[str, Any]:
         """What a ``module:function`` prints as JSON, in a process of its own."""
         lines = self.run(function, *arguments, **options).splitlines()
         return json.loads(next(line for line in reversed(lines) if line.startswith("{")))
 
-    def _keep(self, name: str, command: list[object], output: str) -> None:
+    def _keep(self, name: str, command: list[str], output: str) -> None:
         """Add to the archive of logs: one file, however many commands there are."""
-        line = " ".join(map(str, command))
+        self.logs.append(name)
+        self.tail = output.splitlines()[-TAIL:]
         with _ARCHIVING, ZipFile(self.where.output / "logs.zip", "a", ZIP_DEFLATED) as archive:
-            archive.writestr(name, f"$ {line}\n{output}")
+            archive.writestr(name, f"$ {' '.join(command)}\n{output}")
 
 
 _ARCHIVING = threading.Lock()
