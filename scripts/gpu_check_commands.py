@@ -177,6 +177,7 @@ def validate(
         batch = spelled({"dataset": case.settings["dataset"]})
         # Otherwise fairseq leaves out the last rows.
         each = ["--required-batch-size-multiple", 1, "--log-format", "simple"]
+        each += ["--criterion", case.criterion]
         output = trial.run("fairseq-validate", *arguments, *batch, *each)
         found = re.findall(r"\bloss ([-\w.]+)", output)
     loss = float(found[-1]) if found else math.nan

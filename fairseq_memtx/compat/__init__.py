@@ -11,6 +11,7 @@ from .versions import OLDEST_PYTHON, check_versions, versions
 check_versions()  # the others import fairseq
 
 # ruff: noqa: E402
+from .amp_optimizer import mend_amp_optimizer
 from .binarised_data import check_binarised_data, check_set, count_sentences, read_rows
 from .broadcast_state import mend_broadcast
 from .data_folders import name_data_folders, what_it_is
@@ -56,6 +57,7 @@ __all__ = [
     "let_ensembles_be_evaluated",
     "let_iterators_gather",
     "make_batches_of_first_epoch",
+    "mend_amp_optimizer",
     "mend_broadcast",
     "mend_data_parallel",
     "mend_fairseq",
@@ -98,6 +100,7 @@ def mend_fairseq() -> None:
     check_dictionaries()
     name_data_folders()
     check_piece_files()
+    mend_amp_optimizer()
     mend_broadcast()
     mend_data_parallel()
     mend_gathered_lists()

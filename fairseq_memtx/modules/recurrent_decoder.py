@@ -283,7 +283,8 @@ class RecurrentMemoryDecoder(TransformerDecoder):
             cache = torch.stack(inputs, dim=1).detach()
             cache_padding = padding
             if before.cache is not None:
-                cache = torch.cat([before.cache, cache], dim=2)
+                # A checkpoint keeps half precision as float32.
+                cache = torch.cat([before.cache.to(cache), cache], dim=2)
                 cache_padding = torch.cat([before.cache_padding, padding], dim=1)
             cache = cache[:, :, -self.cache_length :].clone()
             cache_padding = cache_padding[:, -self.cache_length :]

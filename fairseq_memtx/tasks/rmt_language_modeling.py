@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 from fairseq import metrics, utils
 from fairseq.data import iterators
+from fairseq.optim import AMPOptimizer
 from fairseq.sequence_scorer import SequenceScorer
 from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import LanguageModelingConfig
@@ -79,6 +80,8 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         self.segment_length = args.tokens_per_sample
         self.segment_lengths: Set[int] = set()  # of all models: an ensemble has several
         self.states = StreamStates()
+        # Under --amp: the present update, and the state with which each of its windows began.
+        self._update, self._begun = -1, {}
 
     @classmethod
     def setup_task(cls, args, **kwargs) -> "RmtLanguageModelingTask":
@@ -299,12 +302,23 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False) -> Any:
         """One step. A batch that stands in for a missing one leaves the state as it was."""
+        if isinstance(optimizer, AMPOptimizer):
+            self._begin_again(sample["window"], update_num)
         holder = self._put_state(sample, "train")
         result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
         if not ignore_grad:
             self.states["train"] = holder.state
             _log_memory(holder, result[1], optimizer)
         return result
+
+    def _begin_again(self, window: int, update_num: int) -> None:
+        """Let a window begin with the state that it began with before, in the same update.
+
+        fairseq tries the batches of an update again whose gradients overflowed under ``--amp``.
+        """
+        if update_num != self._update:
+            self._update, self._begun = update_num, {}
+        self.states["train"] = self._begun.setdefault(window, self.states.get("train"))
 
     def valid_step(self, sample, model, criterion) -> Any:
         """One step of validation, which has a state of its own for every subset."""

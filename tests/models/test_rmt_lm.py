@@ -13,7 +13,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.memory import StateHolder
+from fairseq_memtx.memory import RecurrentState, StateHolder
 
 SEGMENT = 4
 KINDS = {
@@ -181,6 +181,17 @@ def test_how_far_the_gradient_reaches(kind, checkpointing, window, stride):
             reached = [part.abs().max() > 0 for part in gradient.split(SEGMENT, dim=1)]
             assert reached == [begin <= segment <= scored for segment in range(segments)]
         begin = following
+
+
+def test_a_state_of_a_checkpoint_becomes_that_of_the_model():
+    """Checkpoints keep half precision as float32, which would take twice the memory."""
+    model = build("--cache-length", "6").bfloat16()
+    holder = StateHolder()
+    model(text(8), holder=holder)
+    memory, cache, padding = holder.state
+    holder.state = RecurrentState(memory.float(), cache.float(), padding)
+    model(text(4), holder=holder)
+    assert holder.state.memory.dtype == holder.state.cache.dtype == torch.bfloat16
 
 
 def test_no_gradient_goes_through_the_cache():

@@ -13,6 +13,7 @@ import torch
 from conftest import fail, run, succeed, with_commands
 from fairseq import checkpoint_utils, metrics, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.optim import AMPOptimizer
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.memory import StateHolder
@@ -78,6 +79,37 @@ def test_each_subset_has_its_own_state(toy_lm):
     # The first window of the next epoch begins with an empty memory.
     assert task._put_state(train[0], "train").state.memory is None
     assert task._put_state(train[3], "train").state.memory is before.memory
+
+
+def test_a_batch_that_is_tried_again_begins_where_it_began(toy_lm):
+    """Fairseq tries the batches of an update again whose gradients overflowed under ``--amp``."""
+
+    class Overflowing(AMPOptimizer):
+        scaler = None
+
+        def __init__(self) -> None:
+            pass
+
+        def backward(self, loss) -> None:
+            loss.backward()
+
+    task, model, criterion = setup(toy_lm)
+    first, second, third = batches(task, "train")[:3]
+
+    def states(update: int, *tried: dict) -> list:
+        found = []
+        for batch in tried:
+            task.train_step(batch, model, criterion, Overflowing(), update)
+            found.append(task.states["train"])
+        return found
+
+    once = states(0, first, second)
+    again = states(0, first, second, second)
+    assert all(same(*pair) for pair in zip(once + once[1:], again))
+    # Another update goes on, also with the same window in the next epoch.
+    (after,) = states(1, third)
+    assert same(states(1, third)[0], after)
+    assert not same(states(2, third)[0], after)
 
 
 def test_validation_keeps_its_workers(toy_lm):

@@ -1,0 +1,22 @@
+"""``--amp``, whose gradients fairseq unscales twice."""
+
+from __future__ import annotations
+
+from fairseq.optim import AMPOptimizer
+
+
+def mend_amp_optimizer() -> None:
+    """Divide the gradients of ``--amp`` by the scale of the loss once.
+
+    torch's scaler remembers of every optimiser whether it was unscaled. fairseq
+    (``optim/amp_optimizer.py``) unscales torch's optimiser before it clips gradients and then steps
+    its own wrapper around it, which the scaler takes for another one, and unscales again. Adam does
+    not mind gradients 128 times too small until they come near its epsilon; the scale grows while
+    training goes well, and then they do.
+    """
+    AMPOptimizer.step = _step
+
+
+def _step(optimizer: AMPOptimizer) -> None:
+    optimizer.scaler.step(optimizer.optimizer)
+    optimizer.scaler.update()
