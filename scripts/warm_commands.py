@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Callable
 
 _SERVED = multiprocessing.get_context("forkserver")
-_SERVED.set_forkserver_preload(["fairseq"])
+_SERVED.set_forkserver_preload(["fairseq", "torch._dynamo"])  # the latter by optimizers
 # Starting a process asks all others whether they are over, which two threads may not do at a time.
 _ASKING = threading.Lock()
 

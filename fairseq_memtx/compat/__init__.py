@@ -5,7 +5,6 @@ trees of fairseq differ while their version files agree. Imports nothing but fai
 numpy, so that a user's own fairseq works by ``--user-dir`` without installing anything.
 """
 
-from .task_updates import tell_tasks_of_updates
 from .versions import OLDEST_PYTHON, check_versions, versions
 
 check_versions()  # the others import fairseq
@@ -28,23 +27,26 @@ from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
 from .masked_rows import keep_shortened_rows
 from .numpy_two import repair_batch_buckets, restore_numpy_long
+from .out_of_memory import mend_out_of_memory
 from .piece_files import check_piece_files
 from .prompts_as_typed import keep_prompts_as_typed
 from .recomputed_layers import mend_recomputed_layers
 from .safe_classes import allow_fairseq_checkpoints, safe_classes
 from .same_pieces import cut_text_as_the_folder_was, record_of
 from .sentence_labels import check_sentence_prediction
+from .task_updates import tell_tasks_of_updates
 from .text_files import read_text
 from .whole_checkpoints import write_checkpoints_aside
 from .whole_word_masking import repair_whole_word_masking
 
 __all__ = [
+    "OLDEST_PYTHON",
     "allow_fairseq_checkpoints",
     "check_binarised_data",
     "check_dictionaries",
     "check_piece_files",
-    "check_set",
     "check_sentence_prediction",
+    "check_set",
     "check_versions",
     "count_sentences",
     "cut_text_as_the_folder_was",
@@ -63,9 +65,9 @@ __all__ = [
     "mend_fairseq",
     "mend_gathered_lists",
     "mend_launched_workers",
+    "mend_out_of_memory",
     "mend_recomputed_layers",
     "name_data_folders",
-    "OLDEST_PYTHON",
     "read_literals_only",
     "read_rows",
     "read_text",
@@ -105,6 +107,7 @@ def mend_fairseq() -> None:
     mend_data_parallel()
     mend_gathered_lists()
     mend_launched_workers()
+    mend_out_of_memory()
     mend_recomputed_layers()
     let_iterators_gather()
     make_batches_of_first_epoch()
