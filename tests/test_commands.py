@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from conftest import fail, run, succeed, train_flags, with_commands
+from conftest import fail, succeed, train_flags
 from fairseq import checkpoint_utils
 
 from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
@@ -139,38 +139,6 @@ def test_tensorboard(toy_data, tmp_path):
     )
     for part in ("train_inner", "valid"):
         assert list((tmp_path / "t" / part).glob("events.out.tfevents*"))
-
-
-TWO_PROCESSES = (
-    "exec fairseq-train {flags} --distributed-backend gloo --ddp-backend legacy_ddp "
-    "--distributed-no-spawn --distributed-init-method env:// "
-    "--distributed-world-size $WORLD_SIZE --distributed-rank $RANK"
-)
-
-
-def test_two_processes_are_one_run(toy_data, tmp_path):
-    """Two devices are counted, and the weights are those of one process that sees both halves."""
-    flags = " ".join(f"'{flag}'" for flag in train_flags(toy_data, tmp_path / "two"))
-    once = [*train_flags(toy_data, tmp_path / "one"), "--update-freq", 2]
-    deterministic = ["--dropout", 0.0]
-    flags += " --dropout 0.0"
-    result = run(
-        "torchrun", "--standalone", "--nproc_per_node", 2, "--no-python", "bash", "-c",
-        TWO_PROCESSES.format(flags=flags),
-        env=with_commands(),
-    )  # fmt: skip
-    output = result.stdout + result.stderr
-    assert result.returncode == 0, output[-4000:]
-    assert "training on 2 devices" in output
-    assert "training on 1 devices" not in output
-    succeed("fairseq-train", *once, *deterministic)
-    two, one = (
-        checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / name / "checkpoint_last.pt"))
-        for name in ("two", "one")
-    )
-    assert two["optimizer_history"][-1]["num_updates"] == 6
-    for name, value in one["model"].items():
-        torch.testing.assert_close(two["model"][name], value, rtol=1e-3, atol=1e-4)
 
 
 # --- errors ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import fail, run, succeed, with_commands
+from conftest import fail, succeed
 from fairseq import checkpoint_utils, metrics, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.optim import AMPOptimizer
@@ -262,37 +262,6 @@ def test_documents_are_scored_as_if_alone(tmp_path):
         count += target.numel()
     assert sum(size for _, size, _ in scored) == count
     assert sum(loss.item() for loss, _, _ in scored) == pytest.approx(expected, rel=1e-5)
-
-
-TWO_PROCESSES = (
-    "exec fairseq-train {flags} --distributed-backend gloo --ddp-backend legacy_ddp "
-    "--distributed-no-spawn --distributed-init-method env:// --distributed-world-size $WORLD_SIZE "
-    "--distributed-rank $RANK"
-)
-
-
-def test_two_workers_keep_their_own_streams(toy_lm, tmp_path):
-    """Two workers of one stream are one worker of two, and the checkpoint knows both."""
-    common = [toy_lm, *PLUGIN, *MODEL, "--dropout", 0, "--max-update", 5, "--save-dir"]
-    two = [*common, tmp_path / "two", "--batch-size", 1]
-    flags = " ".join(f"'{flag}'" for flag in two)
-    result = run(
-        "torchrun", "--standalone", "--nproc_per_node", 2, "--no-python", "bash", "-c",
-        TWO_PROCESSES.format(flags=flags), env=with_commands(),
-    )  # fmt: skip
-    output = result.stdout + result.stderr
-    assert result.returncode == 0, output[-4000:]
-    assert "training on 2 devices" in output
-    succeed("fairseq-train", *common, tmp_path / "one")
-    two, one = (
-        checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / name / "checkpoint_last.pt"))
-        for name in ("two", "one")
-    )
-    streams = two["extra_state"]["train_iterator"]["streams"]
-    assert len(streams) == 2
-    expected = one["extra_state"]["train_iterator"]["streams"][0]
-    for of_both, together in zip(zip(*streams), expected):
-        torch.testing.assert_close(torch.cat(of_both), together, rtol=1e-3, atol=1e-4)
 
 
 def test_continues_a_prompt(toy_lm, tmp_path):
