@@ -64,6 +64,7 @@ ONLY = {
     "is_decoder": False,
     "add_cross_attention": False,
 }
+SHARES = ["hidden_dropout_prob", "attention_probs_dropout_prob"]
 NORM_EPSILON = 1e-5  # of torch's LayerNorm, which fairseq has no flag for
 
 
@@ -84,7 +85,7 @@ def main(line: list[str] | None = None) -> None:
     config = read_config(folder / "config.json")
     words = read_words(folder, config["vocab_size"], config["pad_token_id"])
     weights = read_weights(folder)
-    predicts = has_head(weights)
+    notes = not_the_same(folder, config, has_head(weights))
     path = weights.path
     own = fairseq_weights(weights, config, words.rows)
     dictionary = Dictionary()
@@ -93,7 +94,8 @@ def main(line: list[str] | None = None) -> None:
     settings = model_settings(config, tied=own[OUTPUT] is own[EMBEDDING])
     write(dest, words, dictionary, checkpoint(path, own, settings, dictionary, str(dest)))
 
-    warn(folder, config, predicts)
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
     print(f"wrote {dest}: {len(words.rows)} words; build the model with\n  {as_flags(settings)}")
 
 
@@ -106,9 +108,18 @@ def read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MemtxError(f"there is no file {path}: give the folder of a Hugging Face model")
     config = read_json(path)
+    if not isinstance(config, dict):
+        raise MemtxError(f"{path} is not of a RoBERTa: it has no names")
     for name in SIZES:
-        if not isinstance(config.get(name), int):
-            raise MemtxError(f"{path} has no number {name}: it is not of a RoBERTa")
+        size = config.get(name)
+        if type(size) is not int or size < (name != "pad_token_id"):
+            raise MemtxError(f"{path} has no number {name} above zero: it is not of a RoBERTa")
+    for name in SHARES:
+        share = config.get(name, 0.1)
+        if type(share) not in (int, float) or not 0 <= share <= 1:
+            raise MemtxError(f"{path} has {name} {str(share)[:40]}: correct it, it is 0 to 1")
+    if config["max_position_embeddings"] < config["pad_token_id"] + 2:
+        raise MemtxError(f"{path} has max_position_embeddings that leave no room for a token")
     if config["hidden_size"] % config["num_attention_heads"]:
         raise MemtxError(f"{path} has num_attention_heads that do not divide hidden_size")
     for name, only in ONLY.items():
@@ -119,8 +130,12 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def warn(folder: Path, config: dict[str, Any], predicts: bool) -> None:
-    """Tell on stderr what is not the same any more."""
+def not_the_same(folder: Path, config: dict[str, Any], predicts: bool) -> list[str]:
+    """What is not the same any more.
+
+    Raises:
+        MemtxError: if the settings of the tokenizer cannot be read.
+    """
     epsilon = config.get("layer_norm_eps", 1e-12)
     tokenizer = folder / "tokenizer_config.json"
     notes = []
@@ -135,10 +150,12 @@ def warn(folder: Path, config: dict[str, Any], predicts: bool) -> None:
         )
     if config["type_vocab_size"] > 1:
         notes.append("token types other than 0 were left out, as fairseq has none")
-    if tokenizer.is_file() and read_json(tokenizer).get("add_prefix_space"):
+    settings = read_json(tokenizer) if tokenizer.is_file() else {}
+    if not isinstance(settings, dict):
+        raise MemtxError(f"{tokenizer} has no names: copy it again")
+    if settings.get("add_prefix_space"):
         notes.append("the tokenizer puts a space before each text, fairseq's does not: add it")
-    for note in notes:
-        print(f"warning: {note}", file=sys.stderr)
+    return notes
 
 
 def model_settings(config: dict[str, Any], tied: bool) -> dict[str, Any]:

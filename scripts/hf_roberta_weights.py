@@ -53,6 +53,8 @@ def read_weights(folder: Path) -> Weights:
             del weights[name]
         elif not weights[name].is_floating_point():
             raise MemtxError(f"{found[0]} has {name} in {weights[name].dtype}: it is quantised")
+        elif not weights[name].isfinite().all():
+            raise MemtxError(f"{found[0]} has {name} with values that are no numbers")
         else:
             weights[name] = weights[name].float()
     return weights
@@ -95,6 +97,12 @@ def fairseq_weights(weights: Weights, config: dict[str, Any], rows: list[int]) -
         f"{embeddings}.token_type_embeddings.weight", config["type_vocab_size"], channels
     )
     own = weights.take_layers(f"{base}encoder.layer", f"{ENCODER}.layers", LAYER)
+    layers = len({name.split(".")[3] for name in own})
+    if layers < config["num_hidden_layers"]:
+        raise MemtxError(
+            f"{weights.path} does not fit config.json: num_hidden_layers is "
+            f"{config['num_hidden_layers']}, and layers.{layers}. is not there"
+        )
     own[f"{ENCODER}.version"] = torch.tensor([3.0])
     own[EMBEDDING] = words[rows]
     own[f"{ENCODER}.embed_positions.weight"] = fold_types(positions, types, config["pad_token_id"])

@@ -36,8 +36,8 @@ def read_json(path: Path) -> Any:
         MemtxError: if it is cut off or no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as cause:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as cause:
         raise MemtxError(f"{path} is cut off or not JSON ({cause}): copy it again") from cause
 
 
@@ -109,8 +109,12 @@ def _read_tokenizer(folder: Path) -> tuple[dict[str, int], list[str], Path]:
                 f"{folder} has neither vocab.json and merges.txt nor tokenizer.json: copy the "
                 "tokenizer of the model there"
             )
-    except (KeyError, TypeError, ValueError) as cause:
-        raise MemtxError(f"{source} is not the tokenizer of a RoBERTa: {cause!r}") from cause
+        numbers = {type(row) for row in vocabulary.values()}
+        if numbers != {int} or not all(isinstance(word, str) for word in vocabulary):
+            raise TypeError("the rows of the words are not all whole numbers")
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        told = f"{type(cause).__name__}: {str(cause)[:200]}"
+        raise MemtxError(f"{source} is not the tokenizer of a RoBERTa ({told})") from cause
     for merge in merges:
         if len(merge.split()) != 2:
             raise MemtxError(f"{merges_file} has the line '{merge}', which is no pair of pieces")

@@ -14,6 +14,7 @@ from text import (
     escape,
     punctuation_is_apart,
     read_lines,
+    read_text,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "escape",
     "punctuation_is_apart",
     "read_lines",
+    "read_text",
 ]

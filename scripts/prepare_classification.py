@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plain_text import decode, escape, punctuation_is_apart, read_lines
+from plain_text import decode, escape, punctuation_is_apart, read_lines, read_text
 from prepared_folder import (
     PrepareError,
     is_prepared,
@@ -127,7 +127,7 @@ def prepare(options: argparse.Namespace) -> None:
         return
     partial = new_partial(dest)
     (partial / "work").rmdir()  # each folder gets one of its own
-    words = text.dictionary.read_text(encoding="utf-8")
+    words = read_text(text.dictionary)
     longest = {name: [1] * len(table.inputs[0]) for name, table in tables.items()}  # <s>
     unknown: dict[str, dict[str, str]] = {}
     for number, column in enumerate(options.inputs):

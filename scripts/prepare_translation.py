@@ -37,6 +37,7 @@ from prepared_folder import (
     new_partial,
     positive,
     preprocess,
+    ratio,
     run,
     write_record,
 )
@@ -76,7 +77,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     longest = "leave training pairs out that have more words than this on a side"
     add("--max-length", longest, metavar="N", type=positive)
     unbalanced = "leave training pairs out with R times more words on one side than on the other"
-    add("--max-ratio", unbalanced, metavar="R", type=float)
+    add("--max-ratio", unbalanced, metavar="R", type=ratio)
 
     options = parser.parse_args(arguments)
     if options.source == options.target:

@@ -21,6 +21,8 @@ from typing import Any, Callable
 from plain_text import FolderText, TextError
 
 RECORD = "prepared.json"
+PLUGIN = Path(__file__).resolve().parents[1] / "fairseq_memtx"
+TOLD = "fairseq-memtx: error: "
 
 
 class PrepareError(Exception):
@@ -52,6 +54,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def ratio(text: str) -> float:
+    """A number from one on, for the command line."""
+    if not 1 <= float(text) < float("inf"):
+        raise ValueError
+    return float(text)
+
+
 def is_prepared(dest: Path, settings: dict[str, Any], checksums: dict[str, Any]) -> bool:
     """Whether DEST is the very folder asked for; an error if it is anything else."""
     if not dest.exists():
@@ -80,7 +89,8 @@ def preprocess(flags: list[str], work: Path, hear: Callable[[str], object]) -> N
 
     It writes to the folder above; ``hear`` gets each line that it prints.
     """
-    command = [sys.executable, "-m", "fairseq_cli.preprocess", *flags]
+    # The plugin tells what is wrong with a dictionary in one line.
+    command = [sys.executable, "-m", "fairseq_cli.preprocess", *flags, "--user-dir", str(PLUGIN)]
     noise: deque[str] = deque(maxlen=10)
     with subprocess.Popen(
         [*command, "--destdir", "..", "--workers", "1"],
@@ -98,6 +108,9 @@ def preprocess(flags: list[str], work: Path, hear: Callable[[str], object]) -> N
             process.kill()
             raise
     if process.returncode:
+        line = noise[-1].strip() if noise else ""
+        if line.startswith(TOLD):
+            raise PrepareError(line[len(TOLD) :])
         sys.stderr.writelines(noise)
         raise PrepareError("fairseq-preprocess failed, with the lines above")
 

@@ -10,15 +10,14 @@ import functools
 import io
 import sys
 from contextlib import redirect_stderr
-from pathlib import Path
 from typing import Any, Callable
 
 from fairseq.data import encoders
-from fairseq.data.encoders import gpt2_bpe, gpt2_bpe_utils
+from fairseq.data.encoders import gpt2_bpe
 from fairseq.data.encoders.subword_nmt_bpe import SubwordNMTBPE
 
 from ..errors import MemtxError
-from .text_files import read_text
+from ..text import TextError, read_encoder
 
 
 def check_piece_files() -> None:
@@ -43,45 +42,9 @@ def check_piece_files() -> None:
         return bpe
 
     encoders.build_bpe = build_bpe
-    gpt2_bpe.get_encoder = checked_encoder
+    gpt2_bpe.get_encoder = read_encoder
     for name in ("encode", "decode"):
         setattr(gpt2_bpe.GPT2BPE, name, _checked(getattr(gpt2_bpe.GPT2BPE, name)))
-
-
-def checked_encoder(encoder_json: str, vocab_bpe: str) -> gpt2_bpe_utils.Encoder:
-    """GPT-2's encoder, whose two files fit each other.
-
-    Raises:
-        MemtxError: if they do not, or cannot be read.
-    """
-    try:
-        encoder = gpt2_bpe_utils.get_encoder(encoder_json, vocab_bpe)
-        told = _misfit(encoder, read_text(Path(vocab_bpe), "copy it again"))
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as cause:
-        told = " ".join(str(cause).split())[:200]
-    if told:
-        raise MemtxError(
-            f"{encoder_json} and {vocab_bpe} are not the two files of one BPE of GPT-2's kind "
-            f"({told}): copy both again from one model"
-        )
-    return encoder
-
-
-def _misfit(encoder: gpt2_bpe_utils.Encoder, merges: str) -> str | None:
-    """Why the two files do not fit each other, if they do not."""
-    for piece, number in encoder.encoder.items():
-        if type(number) is not int or number < 0:
-            return f"the piece {piece[:40]!r} has no number"
-    if len(encoder.decoder) < len(encoder.encoder):
-        return "two pieces have one number"
-    if not merges.endswith("\n"):
-        return "the latter is cut off in its last line"  # which fairseq would leave out
-    for merge in encoder.bpe_ranks:
-        if len(merge) != 2:
-            return f"{' '.join(merge)[:40]!r} is no pair of pieces"
-        if "".join(merge) not in encoder.encoder:
-            return f"the pair {' '.join(merge)[:40]!r} makes a piece that the former has not"
-    return None
 
 
 def _checked(unchecked: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
@@ -91,17 +54,17 @@ def _checked(unchecked: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
     def checked(bpe: gpt2_bpe.GPT2BPE, text: str) -> str:
         try:
             return unchecked(bpe, text)
+        except TextError as cause:
+            raise MemtxError(f"--bpe gpt2: {cause}") from cause
         except (ValueError, TypeError, KeyError) as cause:
             raise MemtxError(
-                f"--bpe gpt2 has no piece for {_unknown(bpe, text, cause)!r}: give the "
-                "encoder.json and vocab.bpe that the dict.txt was made with"
+                f"--bpe gpt2 has no piece {_unknown(bpe, text)!r}: give the encoder.json and "
+                "vocab.bpe that the dict.txt was made with"
             ) from cause
 
     return checked
 
 
-def _unknown(bpe: gpt2_bpe.GPT2BPE, text: str, cause: Exception) -> str:
-    if isinstance(cause, KeyError):
-        return str(cause.args[0])[:40]
+def _unknown(bpe: gpt2_bpe.GPT2BPE, text: str) -> str:
     known = {str(number) for number in bpe.bpe.decoder} | {"<unk>", "<mask>"}
     return next((token for token in text.split() if token not in known), text)[:40]

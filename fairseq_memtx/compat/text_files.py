@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .. import text
 from ..errors import MemtxError
 
 
@@ -18,14 +19,7 @@ def read_text(path: Path, advice: str) -> str:
         MemtxError: if it is not there, is a folder, cannot be read, or is not UTF-8, naming the
             line.
     """
-    if path.exists() and not path.is_file():
-        raise MemtxError(f"{path} is no file: {advice}")  # to read from a pipe would never end
     try:
-        content = path.read_bytes()
-    except OSError as cause:
-        raise MemtxError(f"{path} cannot be read ({cause.strerror}): {advice}") from cause
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as cause:
-        line = content.count(b"\n", 0, cause.start) + 1
-        raise MemtxError(f"{path}, line {line}: not UTF-8 ({cause.reason}): {advice}") from cause
+        return text.read_text(path)
+    except text.TextError as cause:
+        raise MemtxError(f"{cause}: {advice}") from cause

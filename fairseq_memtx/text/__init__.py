@@ -6,8 +6,9 @@ tokens. Nothing here imports fairseq or torch, whose import takes seconds.
 """
 
 from .errors import TextError
-from .folder import FolderText, is_lowercase, punctuation_is_apart
-from .lines import decode, read_lines
+from .folder import FolderText, is_lowercase, punctuation_is_apart, read_dictionary
+from .gpt2 import read_encoder
+from .lines import decode, read_lines, read_text
 from .symbols import escape, is_filling, unescape
 from .words import BETWEEN_SPACES, CHARACTER, join_words, split_words
 
@@ -22,7 +23,10 @@ __all__ = [
     "is_lowercase",
     "join_words",
     "punctuation_is_apart",
+    "read_dictionary",
+    "read_encoder",
     "read_lines",
+    "read_text",
     "split_words",
     "unescape",
 ]

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterable
 
 from .errors import TextError
+from .gpt2 import read_encoder
+from .lines import read_text
 from .moses import moses_splitter
 from .symbols import escape
 from .words import split_words
@@ -144,7 +146,7 @@ class FolderText:
             file = self.folder / "dict.txt"
         if not file.is_file():
             return None
-        return {line.rsplit(" ", 1)[0] for line in file.read_text(encoding="utf-8").split("\n")}
+        return set(read_dictionary(file))
 
 
 def _from_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +165,21 @@ def _from_settings(settings: dict[str, Any]) -> dict[str, Any]:
     return {**fields, "lowercase": lowercase, "spaceless": False}
 
 
+def read_dictionary(file: Path) -> list[str]:
+    """Words of a dictionary, or of a vocabulary of subword-nmt, which looks the same.
+
+    Raises:
+        TextError: naming the line, if there is one without a word and a count.
+    """
+    words = []
+    for number, line in enumerate(read_text(file).rstrip("\n").split("\n"), start=1):
+        word, _, count = line.rstrip().removesuffix(" #fairseq:overwrite").rpartition(" ")
+        if not count.isdigit():
+            raise TextError(f"{file}, line {number}: no word and count: give a whole dictionary")
+        words.append(word)
+    return words
+
+
 def read_codes(codes: Path, vocabulary: Iterable[str] | None) -> Any:
     """subword-nmt's BPE.
 
@@ -174,7 +191,9 @@ def read_codes(codes: Path, vocabulary: Iterable[str] | None) -> Any:
     noise = io.StringIO()
     try:
         with codes.open(encoding="utf-8", newline="\n") as file, redirect_stderr(noise):
-            return BPE(file, vocab=vocabulary)
+            bpe = BPE(file, vocab=vocabulary)
+            bpe.segment_tokens(["word"])  # of a version of the codes that the package knows
+            return bpe
     except (Exception, SystemExit) as error:
         told = noise.getvalue().split("\n")[0] or error
         raise TextError(f"{codes}: no codes of subword-nmt ({told})") from error
@@ -182,12 +201,7 @@ def read_codes(codes: Path, vocabulary: Iterable[str] | None) -> Any:
 
 def _gpt2(encoder: Path, merges: Path) -> Callable[[str], str]:
     """GPT-2's BPE, whose tokens are numbers."""
-    from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
-
-    try:
-        bpe = get_encoder(str(encoder), str(merges))
-    except ValueError as error:
-        raise TextError(f"{encoder} or {merges}: damaged file ({error})") from error
+    bpe = read_encoder(str(encoder), str(merges))
     return lambda text: " ".join(map(str, bpe.encode(text)))
 
 

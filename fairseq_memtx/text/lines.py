@@ -36,6 +36,25 @@ def read_lines(file: Iterable[bytes], path: Path) -> Iterator[bytes]:
         yield line.rstrip(b"\r\n")
 
 
+def read_text(path: Path) -> str:
+    """All of a file as text, without a mark at its start.
+
+    Raises:
+        TextError: if it is not there, is no file, cannot be read, or is not UTF-8, naming the line.
+    """
+    if path.exists() and not path.is_file():
+        raise TextError(f"{path} is no file")  # to read from a pipe would never end
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise TextError(f"{path} cannot be read ({error.strerror})") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TextError(f"{path}, line {line}: not UTF-8 ({error.reason})") from error
+
+
 def decode(line: bytes, where: str) -> str:
     """A line as text.
 

@@ -114,10 +114,11 @@ def _value(content: bytes, place: int, choice: int) -> bytes:
 
 
 def _places(value: Any):
+    if not isinstance(value, (dict, list)):
+        return
     for name in value if isinstance(value, dict) else range(len(value)):
         yield value, name
-        if isinstance(value[name], (dict, list)):
-            yield from _places(value[name])
+        yield from _places(value[name])
 
 
 @st.composite
