@@ -18,7 +18,7 @@ from .data_parallel import mend_data_parallel
 from .dictionaries import check_dictionaries
 from .encoders_without_flags import repair_encoders_without_flags
 from .ensembles import let_ensembles_be_evaluated
-from .epoch_loader import end_unused_loaders_at_once, renew_loader_in_every_epoch
+from .epoch_loader import renew_loader_in_every_epoch
 from .fast_path import drop_fast_path, drop_fast_path_weights
 from .first_batches import make_batches_of_first_epoch
 from .gathered_lists import mend_gathered_lists
@@ -52,7 +52,6 @@ __all__ = [
     "cut_text_as_the_folder_was",
     "drop_fast_path",
     "drop_fast_path_weights",
-    "end_unused_loaders_at_once",
     "keep_prompts_as_typed",
     "keep_shortened_rows",
     "launched_workers",
@@ -112,6 +111,5 @@ def mend_fairseq() -> None:
     let_iterators_gather()
     make_batches_of_first_epoch()
     renew_loader_in_every_epoch()
-    end_unused_loaders_at_once()
     write_checkpoints_aside()
     tell_tasks_of_updates()
