@@ -70,6 +70,19 @@ _FAIRSEQ_ERRORS = [
         "--max-positions), or skip such sentences with --skip-invalid-size-inputs-valid-test",
     ),
     (
+        AssertionError,
+        r"--replace-unk requires a raw text dataset",
+        None,
+        "--replace-unk cannot be done: leave it out, and cut text into pieces (--bpe), which are "
+        "hardly ever unknown",
+    ),
+    (
+        ImportError,
+        r"Please install (?P<package>\w+) to use WER scorer",
+        None,
+        "--scoring wer needs the package {package}: pip install {package}",
+    ),
+    (
         OSError,
         r"Model file not found: (?P<file>.*)",
         None,

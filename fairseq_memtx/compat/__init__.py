@@ -28,6 +28,7 @@ from .literals import read_literals_only
 from .masked_rows import keep_shortened_rows
 from .numpy_two import repair_batch_buckets, restore_numpy_long
 from .out_of_memory import mend_out_of_memory
+from .output_flags import refuse_output_flags
 from .piece_files import check_piece_files
 from .prompts_as_typed import keep_prompts_as_typed
 from .recomputed_layers import mend_recomputed_layers
@@ -71,6 +72,7 @@ __all__ = [
     "read_rows",
     "read_text",
     "record_of",
+    "refuse_output_flags",
     "renew_loader_in_every_epoch",
     "repair_batch_buckets",
     "repair_encoders_without_flags",
@@ -95,6 +97,7 @@ def mend_fairseq() -> None:
     cut_text_as_the_folder_was()
     keep_shortened_rows()
     check_sentence_prediction()
+    refuse_output_flags()
     let_ensembles_be_evaluated()
     allow_fairseq_checkpoints()
     check_binarised_data()

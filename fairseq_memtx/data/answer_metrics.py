@@ -11,6 +11,8 @@ import string
 from collections import Counter
 from typing import NamedTuple, Sequence
 
+from ..text import split_words
+
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 VERDICTS = {"yes", "no", "noanswer"}  # a HotpotQA answer of this kind is right or wrong
@@ -30,8 +32,11 @@ def normalise(answer: str) -> str:
 
 
 def word_f1(prediction: str, gold: str) -> float:
-    """F1 of the words of two normalised answers; 0 if they share none, even if both are empty."""
-    predicted, right = prediction.split(), gold.split()
+    """F1 of the words of two normalised answers; 0 if they share none, even if both are empty.
+
+    A character of a script without spaces is a word, as in the evaluation of MLQA for Chinese.
+    """
+    predicted, right = split_words(prediction), split_words(gold)
     shared = sum((Counter(predicted) & Counter(right)).values())
     return 2 * shared / (len(predicted) + len(right)) if shared else 0.0
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Iterator
 
 from ..errors import MemtxError
+from .answer_metrics import normalise
 from .json_records import Record
 
 VERDICTS = "yes no"
@@ -127,9 +128,10 @@ def _hotpotqa(record: Record) -> Question:
             remoteness = 0 if (title, number) in facts else 1 if title in titles else 2
             places.append((remoteness, start, len(context)))
     answer = record["answer"].text().strip()
-    if answer in VERDICTS.split():
-        start = VERDICTS.index(answer)
-        span = (start, start + len(answer))
+    verdict = normalise(answer)  # as the metric has it, which takes "Yes" for one
+    if verdict in VERDICTS.split():
+        start = VERDICTS.index(verdict)
+        span = (start, start + len(verdict))
     else:
         places.append((3, len(VERDICTS), len(context)))
         span = _find(answer, context, [place[1:] for place in sorted(places)])

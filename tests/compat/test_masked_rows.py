@@ -57,9 +57,7 @@ def test_shortened_lines_are_kept(data, method, mode):
 
 def test_an_error_names_the_flag_that_helps(data):
     task, dataset = load(data, sample_break_mode="eos")
-    with pytest.raises(
-        MemtxError, match=r"has 1\d tokens with <s>, and --tokens-per-sample .* 12"
-    ):
+    with pytest.raises(MemtxError, match=r"has 1\d tokens with <s>, and --tokens-per-sample .* 12"):
         kept(task, dataset)
     with pytest.raises(MemtxError, match=r"and --max-positions allows 8: raise it, or cut long"):
         kept(task, dataset, limit=8)

@@ -33,6 +33,8 @@ def test_what_is_compared(answer, left):
         ("cat", "a very big cat", 0, 1 / 2),  # precision 1, recall 1/3
         ("cat cat dog", "cat dog dog", 0, 2 / 3),  # words count as often as they come
         ("dog", "cat", 0, 0),
+        ("北京市", "北京", 0, 4 / 5),  # a character is a word where there are no spaces
+        ("กรุงเทพ", "กรุงเทพ", 1, 1),
         ("", "cat", 0, 0),
     ],
 )

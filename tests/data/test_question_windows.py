@@ -11,6 +11,7 @@ from fairseq_memtx.data.question_answering import Question
 from fairseq_memtx.data.question_dataset import QuestionDataset
 from fairseq_memtx.data.question_windows import TextEncoder, cut, plan_windows
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.text import FolderText
 
 CONTEXT = "Zoë's cat—aged 7—didn't  sleep,\nhas (it) slept? No."
 
@@ -153,3 +154,50 @@ def test_rows_longer_than_a_batch():
         MemtxError, match="up to 13 tokens and only 12 are allowed: raise --max-tok"
     ):
         dataset.filter_indices_by_size(indices, 12)
+
+
+def test_a_character_is_a_word_in_a_text_without_spaces():
+    """So an answer may begin and end inside a run of them."""
+    context = "北京是中国的首都。有2000万人。"
+    encoded = TextEncoder(dictionary_of("首", "都"))(context)
+    words = [context[start:end] for start, end in zip(encoded.starts, encoded.ends)]
+    assert words == [*"北京是中国的首都。有", "2000", *"万人。"]
+    first, last = encoded.pieces_of((6, 8))
+    assert encoded.pieces[first : last + 1].tolist() == [4, 5]
+    assert (encoded.starts[first], encoded.ends[last]) == (6, 8)
+
+
+CODES = "#version: 0.2\np a\npa r\npar i\npari s\nparis ,</w>\n"
+
+
+def folder_text(folder, **fields):
+    (folder / "bpecodes").write_text(CODES)
+    return FolderText(folder, "pieces", **fields)
+
+
+def test_answers_are_words_although_pieces_are_of_white_space_words(tmp_path):
+    """Where a model knows "paris," as one piece, "Paris" is still an answer of its own place."""
+    context = "In Paris, (İI)ß!"
+    record = folder_text(tmp_path, lowercase=True, punctuation_apart=False)
+    encoded = TextEncoder(dictionary_of("paris,", "i@@", "n"), record=record)(context)
+    places = [context[start:end] for start, end in zip(encoded.starts, encoded.ends)]
+    # "paris," covers two words; "İ" is two letters in lower case.
+    assert places == ["In", "In", "Paris,", "(", "İI", "İI", "İI", ")", "ß", "!"]
+    record = record.change(punctuation_apart=True)
+    encoded = TextEncoder(dictionary_of("paris,", "i@@", "n"), record=record)(context)
+    places = [context[start:end] for start, end in zip(encoded.starts, encoded.ends)]
+    assert places[2:5] == ["Paris", "Paris", ","]
+
+
+def test_case_is_that_of_the_model():
+    dictionary = dictionary_of("the", "cat")
+    assert TextEncoder(dictionary, lowercase=True)("The CAT").pieces.tolist() == [4, 5]
+    assert TextEncoder(dictionary)("The CAT").pieces.tolist() == [3, 3]
+
+
+def test_a_word_like_a_symbol_is_text(tmp_path):
+    record = FolderText(tmp_path, "words", punctuation_apart=False)
+    dictionary = dictionary_of("</s>\\", "x@@\\")
+    encoded = TextEncoder(dictionary, record=record)("</s> x@@ <pad>")
+    assert encoded.pieces.tolist() == [4, 5, 3]
+    assert encoded.ends.tolist()[-1] == 14
