@@ -14,6 +14,7 @@ from conftest import fail, succeed
 from fairseq import checkpoint_utils, metrics, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.optim import AMPOptimizer
+from worker_pairs import call_workers
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.memory import StateHolder
@@ -151,6 +152,35 @@ def test_a_window_is_read_again_from_the_memory_before_it(toy_lm):
 def _out_of_memory(model, sample):
     model(**sample["net_input"])
     raise RuntimeError("out of memory")
+
+
+def steps_of_the_first_worker(data: Path) -> list:
+    """Three steps of one worker, none of the other; then a checkpoint is about to be written."""
+    from fairseq.distributed import utils as distributed_utils
+
+    task, model, criterion = setup(data)
+    task.load_dataset("train")
+    worker = distributed_utils.get_data_parallel_rank()
+    iterator = task.get_batch_iterator(
+        task.dataset("train"), max_sentences=1, num_shards=2, shard_id=worker
+    )
+    windows = iterator.next_epoch_itr(shuffle=False)
+    optimizer = type("Optimizer", (), {"backward": lambda self, loss: loss.backward()})()
+    for window in [next(windows) for _ in range(3)][: 0 if worker else 3]:
+        task.train_step(window, model, criterion, optimizer, 0)
+    iterator.gather()
+    return [state and [part.tolist() for part in state] for state in iterator.of_workers] + [
+        task.states.get("train") and [part.tolist() for part in task.states["train"]]
+    ]
+
+
+@pytest.mark.processes
+def test_states_travel_when_a_checkpoint_is_written_and_to_the_first_worker(toy_lm):
+    """No step waits for another worker's, and one that has no state has none in the checkpoint."""
+    first, second = call_workers(steps_of_the_first_worker, toy_lm, timeout=30)
+    assert first[0] == first[2] is not None
+    assert first[1] is None
+    assert second == [None], "all that the second worker knows is its own"
 
 
 @pytest.mark.parametrize(
