@@ -39,6 +39,7 @@ from .task_updates import tell_tasks_of_updates
 from .text_files import read_text
 from .whole_checkpoints import write_checkpoints_aside
 from .whole_word_masking import repair_whole_word_masking
+from .words_counted_once import count_words_once
 
 __all__ = [
     "OLDEST_PYTHON",
@@ -50,6 +51,7 @@ __all__ = [
     "check_set",
     "check_versions",
     "count_sentences",
+    "count_words_once",
     "cut_text_as_the_folder_was",
     "drop_fast_path",
     "drop_fast_path_weights",
@@ -98,6 +100,7 @@ def mend_fairseq() -> None:
     keep_shortened_rows()
     check_sentence_prediction()
     refuse_output_flags()
+    count_words_once()
     let_ensembles_be_evaluated()
     allow_fairseq_checkpoints()
     check_binarised_data()
