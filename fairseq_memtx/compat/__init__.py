@@ -23,6 +23,7 @@ from .fast_path import drop_fast_path, drop_fast_path_weights
 from .first_batches import make_batches_of_first_epoch
 from .gathered_lists import mend_gathered_lists
 from .gathering_iterators import let_iterators_gather
+from .last_batches import keep_last_batches
 from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
 from .masked_rows import keep_shortened_rows
@@ -55,6 +56,8 @@ __all__ = [
     "cut_text_as_the_folder_was",
     "drop_fast_path",
     "drop_fast_path_weights",
+    "end_unused_loaders_at_once",
+    "keep_last_batches",
     "keep_prompts_as_typed",
     "keep_shortened_rows",
     "launched_workers",
@@ -96,6 +99,7 @@ def mend_fairseq() -> None:
     repair_whole_word_masking()
     repair_encoders_without_flags()
     keep_prompts_as_typed()
+    keep_last_batches()
     cut_text_as_the_folder_was()
     keep_shortened_rows()
     check_sentence_prediction()

@@ -138,7 +138,5 @@ class QuestionDataset(FairseqDataset):
         tokens = self.num_tokens_vec(indices)
         if max_tokens is not None:
             tokens = tokens.clip(max=max_tokens)
-        # fairseq drops a last batch that is no multiple of --required-batch-size-multiple.
-        return data_utils.batch_by_size(
-            indices, self.num_tokens, tokens.astype(np.int64), max_tokens, max_sentences, 1
-        )
+        limits = max_tokens, max_sentences, required_batch_size_multiple
+        return data_utils.batch_by_size(indices, self.num_tokens, tokens.astype(np.int64), *limits)
