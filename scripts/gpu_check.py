@@ -37,6 +37,7 @@ def main() -> None:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     os.environ.update(CUDA_VISIBLE_DEVICES="", PYTORCH_NVML_BASED_CUDA_CHECK="1")
     with tempfile.TemporaryDirectory(prefix="gpu_check") as folder:
+        sys.path.insert(1, str(ROOT))  # behind the folder of this file, like the packages
         install(Path(folder) / "site")
         os.environ["PYTHONPATH"] = os.pathsep.join(path_of_commands(folder))
         from gpu_check_plan import plan
@@ -90,7 +91,7 @@ def install(site: Path) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["it did not say why"]
         fail(f"pip could not install the wheels: {said[-1]}")
-    sys.path.insert(1, str(site))  # behind the folder of this file
+    sys.path.insert(1, str(site))
 
 
 def path_of_commands(folder: str) -> list[str]:

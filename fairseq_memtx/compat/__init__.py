@@ -24,6 +24,7 @@ from .first_batches import make_batches_of_first_epoch
 from .gathered_lists import mend_gathered_lists
 from .gathering_iterators import let_iterators_gather
 from .last_batches import keep_last_batches
+from .gradient_norm import keep_norm_beside_gradients
 from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
 from .masked_rows import keep_shortened_rows
@@ -67,6 +68,7 @@ __all__ = [
     "mend_amp_optimizer",
     "mend_broadcast",
     "mend_data_parallel",
+    "keep_norm_beside_gradients",
     "mend_fairseq",
     "mend_gathered_lists",
     "mend_launched_workers",
@@ -123,3 +125,4 @@ def mend_fairseq() -> None:
     renew_loader_in_every_epoch()
     write_checkpoints_aside()
     tell_tasks_of_updates()
+    keep_norm_beside_gradients()

@@ -1,0 +1,41 @@
+"""Gradients on the CPU of a machine that has a GPU."""
+
+from __future__ import annotations
+
+import functools
+from typing import Callable
+
+import torch
+from fairseq import utils
+from torch import Tensor
+
+
+def keep_norm_beside_gradients() -> None:
+    """Let ``--cpu`` train where there is a GPU too.
+
+    fairseq (``utils.clip_grad_norm_``) takes the norm to the GPU wherever there is one, and then
+    multiplies gradients on the CPU by it, which torch refuses.
+    """
+    unmended = utils.clip_grad_norm_
+    if hasattr(unmended, "__wrapped__"):
+        return
+
+    @functools.wraps(unmended)
+    def clip_grad_norm_(params, max_norm, aggregate_norm_fn=None) -> Tensor:
+        params = [params] if isinstance(params, Tensor) else list(params)
+        return unmended(params, max_norm, brought_to(params, aggregate_norm_fn))
+
+    utils.clip_grad_norm_ = clip_grad_norm_
+
+
+def brought_to(
+    params: list[torch.nn.Parameter], aggregate: Callable[[Tensor], Tensor] | None
+) -> Callable[[Tensor], Tensor]:
+    """``aggregate``, and then to the device of the first parameter with a gradient."""
+    devices = [param.grad.device for param in params if getattr(param, "grad", None) is not None]
+
+    def norm_of_all(norm: Tensor) -> Tensor:
+        norm = norm if aggregate is None else aggregate(norm)
+        return norm.to(devices[0])
+
+    return norm_of_all
