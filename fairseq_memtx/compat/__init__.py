@@ -23,8 +23,8 @@ from .fast_path import drop_fast_path, drop_fast_path_weights
 from .first_batches import make_batches_of_first_epoch
 from .gathered_lists import mend_gathered_lists
 from .gathering_iterators import let_iterators_gather
-from .last_batches import keep_last_batches
 from .gradient_norm import keep_norm_beside_gradients
+from .last_batches import keep_last_batches
 from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
 from .masked_rows import keep_shortened_rows
