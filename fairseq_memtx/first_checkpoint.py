@@ -17,15 +17,14 @@ from .errors import MemtxError
 
 logger = logging.getLogger(__name__)
 
-LAST = (
-    "checkpoint_last.pt"  # fairseq's default of --restore-file, which is looked for in --save-dir
-)
+# fairseq's default of --restore-file, which it looks for in --save-dir.
+LAST = "checkpoint_last.pt"
 
 
 def guard_fairseq() -> None:
     """Let fairseq's trainer begin with a checkpoint that is there and whole."""
     unguarded = Trainer.load_checkpoint
-    if hasattr(unguarded, "__wrapped__"):
+    if hasattr(unguarded, "begins_whole"):
         return
 
     @functools.wraps(unguarded)
@@ -50,6 +49,7 @@ def guard_fairseq() -> None:
             logger.warning(f"going on from {whole}, the newest whole checkpoint, since {torn}")
             return unguarded(trainer, whole, *args, **kwargs)
 
+    load_checkpoint.begins_whole = True
     Trainer.load_checkpoint = load_checkpoint
 
 

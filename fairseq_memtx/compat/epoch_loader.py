@@ -25,7 +25,7 @@ def renew_loader_in_every_epoch() -> None:
         EpochBatchIterator.next_epoch_itr,
         EpochBatchIterator.load_state_dict,
     )
-    if hasattr(unmended_next, "__wrapped__"):
+    if hasattr(unmended_next, "renews_loader"):
         return
 
     @functools.wraps(unmended_next)
@@ -43,6 +43,7 @@ def renew_loader_in_every_epoch() -> None:
         _keep_nothing(iterator)
         unmended_load(iterator, state_dict)
 
+    next_epoch_itr.renews_loader = True
     EpochBatchIterator.next_epoch_itr = next_epoch_itr
     EpochBatchIterator.load_state_dict = load_state_dict
 

@@ -19,7 +19,7 @@ def make_batches_of_first_epoch() -> None:
     from fairseq.tasks import FairseqTask
 
     unmended = FairseqTask.get_batch_iterator
-    if hasattr(unmended, "__wrapped__"):
+    if hasattr(unmended, "of_first_epoch"):
         return
 
     @functools.wraps(unmended)
@@ -43,4 +43,5 @@ def make_batches_of_first_epoch() -> None:
         dataset.set_epoch(epoch)
         return iterator
 
+    get_batch_iterator.of_first_epoch = True
     FairseqTask.get_batch_iterator = get_batch_iterator

@@ -16,7 +16,7 @@ def tell_tasks_of_updates() -> None:
     from fairseq.trainer import Trainer
 
     unmended = Trainer.set_num_updates
-    if hasattr(unmended, "__wrapped__"):
+    if hasattr(unmended, "tells_task"):
         return
 
     @functools.wraps(unmended)
@@ -25,4 +25,5 @@ def tell_tasks_of_updates() -> None:
         if hasattr(trainer.task, "set_num_updates"):
             trainer.task.set_num_updates(num_updates)
 
+    set_num_updates.tells_task = True
     Trainer.set_num_updates = set_num_updates
