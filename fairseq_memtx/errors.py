@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 import sys
 import traceback
 from types import TracebackType
 
 from hydra.errors import CompactHydraException
+from torch.multiprocessing import ProcessRaisedException
 
 
 class MemtxError(CompactHydraException):
@@ -25,6 +27,8 @@ def explain(error: BaseException | None) -> str | None:
     recognised by what they say.
     """
     while error is not None:
+        if isinstance(error, ProcessRaisedException):
+            error = _raised_by_worker(error)
         if isinstance(error, MemtxError):
             return str(error)
         for kind, pattern, function, line in _FAIRSEQ_ERRORS:
@@ -35,8 +39,20 @@ def explain(error: BaseException | None) -> str | None:
     return None
 
 
+def _raised_by_worker(error: ProcessRaisedException) -> BaseException:
+    """What a worker raised that fairseq started, one for each GPU: torch gives its text alone."""
+    (_, name, message) = re.findall(r"^((?:\w+\.)*)(\w+): (.*)$", str(error), re.MULTILINE)[-1]
+    kind = MemtxError if name == MemtxError.__name__ else getattr(builtins, name, None)
+    known = isinstance(kind, type) and issubclass(kind, Exception)
+    raised = kind(message) if known else RuntimeError(message)
+    raised.workers_traceback = str(error)
+    return raised
+
+
 def _passed_through(error: BaseException, function: str) -> bool:
-    return any(frame.name == function for frame in traceback.extract_tb(error.__traceback__))
+    frames = traceback.extract_tb(error.__traceback__)
+    of_worker = getattr(error, "workers_traceback", "")
+    return f", in {function}\n" in of_worker or any(frame.name == function for frame in frames)
 
 
 _PREPROCESS = "give the folder that fairseq-preprocess wrote, or run fairseq-preprocess again"

@@ -174,6 +174,16 @@ def test_figures_are_summed_over_workers(trained_by_two, flags_of, toy_data):
     assert losses[0] == losses[1] != []
 
 
+def test_a_text_is_evaluated_by_one_worker(trained_by_two, toy_lm):
+    """Not by two, of which the first would print the loss of its half."""
+    results = run_workers(
+        "fairseq-eval-lm", toy_lm, "--user-dir", "fairseq_memtx", "--cpu", "--gen-subset", "valid",
+        "--task", "rmt_language_modeling",
+        "--path", trained_by_two("rmt_lm", DEFAULT) / "checkpoint_last.pt",
+    )  # fmt: skip
+    assert all("run fairseq-eval-lm in one process" in line for line in lines(results))
+
+
 # --- what goes wrong -----------------------------------------------------------------------------
 
 

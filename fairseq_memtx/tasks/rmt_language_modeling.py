@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 from fairseq import metrics, utils
 from fairseq.data import iterators
+from fairseq.distributed import utils as distributed_utils
 from fairseq.optim import AMPOptimizer
 from fairseq.sequence_scorer import SequenceScorer
 from fairseq.tasks import register_task
@@ -267,8 +268,13 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         """Windows for ``fairseq-eval-lm``, as for validation.
 
         Raises:
-            MemtxError: if a context window is asked for.
+            MemtxError: if a context window is asked for, or several workers read the text.
         """
+        if distributed_utils.get_data_parallel_world_size() > 1:
+            raise MemtxError(
+                "each of several workers would read a part of the text and print the loss of that: "
+                "run fairseq-eval-lm in one process, with --distributed-world-size 1"
+            )
         if context_window:
             raise MemtxError(
                 "--context-window feeds the text twice, which a recurrent memory would remember "

@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+import torch
 from fairseq.distributed import utils as distributed_utils
 from fairseq.trainer import Trainer
 
-from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.errors import MemtxError, explain
 
 SECOND_OF_THREE = {"MASTER_ADDR": "host", "MASTER_PORT": "1", "WORLD_SIZE": "3", "RANK": "1"}
 
@@ -70,3 +71,28 @@ def test_training_apart_is_refused(monkeypatch):
     cfg = SimpleNamespace(distributed_training=SimpleNamespace(distributed_world_size=1))
     with pytest.raises(MemtxError, match=r"one of 3 processes .* each would train alone"):
         Trainer(cfg, None, None, None)
+
+
+def _refuse(worker: int) -> None:
+    raise MemtxError(f"no data for worker {worker}: give some")
+
+
+def load_checkpoint(worker: int) -> None:
+    """Fail as fairseq's function of this name."""
+    raise ValueError("--finetune-from-model nothing.pt does not exist")
+
+
+def _fail(worker: int) -> None:
+    raise ZeroDivisionError("a fault of the program")
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [(_refuse, "no data for worker 0: give some"), (load_checkpoint, "nothing.pt"), (_fail, None)],
+)
+def test_workers_that_fairseq_starts_end_in_a_line(end, says):
+    """As they do on a machine with several GPUs: torch raises their tracebacks as one text."""
+    with pytest.raises(torch.multiprocessing.ProcessRaisedException) as error:
+        torch.multiprocessing.start_processes(end, start_method="fork")
+    line = explain(error.value)
+    assert line is None if says is None else says in line
