@@ -7,6 +7,8 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 PACKAGE = (HERE / "fairseq_memtx/__init__.py").read_text(encoding="utf-8")
+# Found there by hydra; see its docstring. The first is a namespace, named for pip install -e.
+HYDRA_PLUGIN = ["hydra_plugins", "hydra_plugins.fairseq_memtx"]
 EXTRAS = {
     "text": ["sacremoses", "subword-nmt", "sacrebleu"],
     "plot": ["matplotlib"],
@@ -25,7 +27,8 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11,<3.13",
-    packages=find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]),
+    packages=[*find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]), *HYDRA_PLUGIN],
+    package_dir={"hydra_plugins": "fairseq_memtx/hydra_plugins"},
     package_data={"fairseq_memtx": ["config/**/*.yaml"]},
     install_requires=["ve-fairseq==0.12.3", "torch>=2.6"],
     extras_require={**EXTRAS, "all": sorted({name for names in EXTRAS.values() for name in names})},

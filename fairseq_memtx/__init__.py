@@ -14,9 +14,11 @@ from . import compat
 
 compat.mend_fairseq()
 
-from . import criterions, first_checkpoint, models, safe_loading, tasks
+from . import command_line, criterions, first_checkpoint, models, run_checks, safe_loading, tasks
 
+command_line.guard_fairseq()
 first_checkpoint.guard_fairseq()
 safe_loading.guard_fairseq()
+run_checks.guard_fairseq()
 
 __all__ = ["compat", "criterions", "errors", "models", "safe_loading", "tasks"]

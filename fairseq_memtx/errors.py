@@ -22,9 +22,10 @@ class MemtxError(CompactHydraException):
 def explain(error: BaseException | None) -> str | None:
     """One line for an error that the user can put right, or None for any other.
 
-    Looks through the chain of causes, since fairseq's trainer replaces what a model raises by an
-    exception of its own. Errors that fairseq raises before it asks the plugin anything are
-    recognised by what they say.
+    Looks through the chain of causes. An error that came up while another was handled is an error
+    of its own, and its traceback is wanted; but fairseq's trainer, where it replaces what a model
+    said of its checkpoint by an exception of its own, gives no cause. Errors that fairseq raises
+    before it asks the plugin anything are recognised by what they say.
     """
     while error is not None:
         if isinstance(error, ProcessRaisedException):
@@ -35,7 +36,8 @@ def explain(error: BaseException | None) -> str | None:
             found = isinstance(error, kind) and re.search(pattern, str(error), re.DOTALL)
             if found and (function is None or _passed_through(error, function)):
                 return line.format(**found.groupdict())
-        error = error.__cause__ or error.__context__
+        replaced = _REPLACEMENT in str(error) and not error.__suppress_context__
+        error = error.__cause__ or (error.__context__ if replaced else None)
     return None
 
 
@@ -54,6 +56,8 @@ def _passed_through(error: BaseException, function: str) -> bool:
     of_worker = getattr(error, "workers_traceback", "")
     return f", in {function}\n" in of_worker or any(frame.name == function for frame in frames)
 
+
+_REPLACEMENT = "Cannot load model parameters from checkpoint"  # trainer.py, load_checkpoint
 
 _PREPROCESS = "give the folder that fairseq-preprocess wrote, or run fairseq-preprocess again"
 
@@ -153,6 +157,37 @@ _FAIRSEQ_ERRORS = [
         "the checkpoint was written in the middle of an epoch, at a batch that there is none of "
         "now: use the data and the batch size that it was written with, or begin the data anew "
         "with --reset-dataloader",
+    ),
+    (
+        RuntimeError,
+        r"^$",
+        "parse_args_and_arch",
+        "--arch is missing: name an architecture; python -m fairseq_memtx lists ours",
+    ),
+    (
+        ValueError,
+        r"^(?P<flag>optimizer|criterion|lr_scheduler|scoring) is required!",
+        None,
+        "--{flag} is missing: name one",
+    ),
+    (
+        AssertionError,
+        r"Must specify batch size either with",
+        None,
+        "--batch-size or --max-tokens is missing: give one",
+    ),
+    (
+        ValueError,
+        r"Seed must be between",
+        None,
+        "--seed is out of range: use 0 to 4294967295",
+    ),
+    (
+        OSError,
+        r"No such file or directory: '(?P<file>.*)'",
+        "parse_embedding",
+        "there is no file of embeddings {file}: check --encoder-embed-path and "
+        "--decoder-embed-path",
     ),
     (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
     (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),

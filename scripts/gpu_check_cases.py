@@ -132,14 +132,11 @@ def _language_model(name: str, criterion: str, task: dict[str, Any], **model: An
 
 
 def _masked_lm(name: str, **model: Any) -> Case:
+    # The size that the scheme has; another would be refused.
+    sizes = {"window": {"window_size": 32}, "none": {}}
+    size = sizes.get(model.get("sparse_attention", "chunked"), {"chunk_size": 32})
     settings = {
-        "model": {
-            "max_positions": 256,
-            "chunk_size": 32,
-            "window_size": 32,
-            "dropout": 0.1,
-            **model,
-        },
+        "model": {"max_positions": 256, "dropout": 0.1, **size, **model},
         "task": {"tokens_per_sample": 256, "sample_break_mode": "complete_doc"},
         "dataset": {"batch_size": 4},
     }

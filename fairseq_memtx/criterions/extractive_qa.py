@@ -20,6 +20,8 @@ class ExtractiveQaCriterion(FairseqCriterion):
     ``<s>``, which is right where a window has no answer. The question is no choice.
     """
 
+    only_with = "it is for --task extractive_qa"
+
     def __init__(self, task) -> None:
         super().__init__(task)
         self.token_head_name = task.token_head_name

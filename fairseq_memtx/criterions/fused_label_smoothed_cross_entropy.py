@@ -21,6 +21,8 @@ class FusedLabelSmoothedCrossEntropy(LabelSmoothedCrossEntropyCriterion):
     For models that return logits; one with an adaptive softmax needs fairseq's ``adaptive_loss``.
     """
 
+    takes_logits = True
+
     def compute_loss(self, model, net_output, sample, reduce: bool = True) -> tuple[Tensor, Tensor]:
         """Smoothed loss and negative log-likelihood, summed over the batch, in nats."""
         if not reduce:

@@ -16,6 +16,8 @@ class SegmentCrossEntropy(CrossEntropyCriterion):
     hardly grows with the window. For `rmt_lm`, with and without an adaptive softmax.
     """
 
+    only_with = "it is for models with segments, such as --arch rmt_lm"
+
     def forward(self, model, sample, reduce: bool = True) -> tuple[Tensor, int, dict]:
         """Loss summed over the tokens in nats, number of tokens, and what is logged."""
         target = sample["target"]

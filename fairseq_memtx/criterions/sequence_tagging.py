@@ -19,6 +19,8 @@ class SequenceTaggingCriterion(FairseqCriterion):
     neither the loss nor the accuracy knows of them.
     """
 
+    only_with = "it is for --task sequence_tagging and those made of it"
+
     def __init__(self, task) -> None:
         super().__init__(task)
         self.token_head_name = task.token_head_name

@@ -247,8 +247,13 @@ def make(algorithm: str, length: int, alphabet: int, pairs: int) -> Algorithm:
             f"--algorithm {algorithm} is not known: choose one of {', '.join(ALGORITHMS)}"
         )
     sizes = {"length": length, "alphabet": alphabet, "pairs": pairs}
-    kind = ALGORITHMS[algorithm]
-    return kind(**{field.name: sizes[field.name] for field in fields(kind)})
+    return ALGORITHMS[algorithm](**{name: sizes[name] for name in sizes_of(algorithm)})
+
+
+def sizes_of(algorithm: str) -> list[str]:
+    """Names of the sizes that mean something to an algorithm; all, if there is none of the name."""
+    kind = ALGORITHMS.get(algorithm)
+    return [field.name for field in fields(kind)] if kind else ["length", "alphabet", "pairs"]
 
 
 class AlgorithmDataset(Dataset):

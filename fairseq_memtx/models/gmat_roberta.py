@@ -22,8 +22,9 @@ from fairseq.models.transformer import TransformerEncoder
 from fairseq.modules.transformer_sentence_encoder import init_bert_params
 from torch import Tensor, nn
 
-from .. import checkpoint_surgery, data_folder, presets
+from .. import checkpoint_surgery, data_folder, presets, sizes
 from ..errors import MemtxError
+from ..ignored_flags import NEVER, Ignored
 from ..modules.global_attention import SCHEMES
 from ..modules.global_memory_encoder import GlobalMemoryEncoder, segment_length
 from ..modules.token_head import TokenHead
@@ -43,6 +44,17 @@ WHOLE_NUMBERS = {
     "segments": "read a document in N segments, memory going from one to the next (default: 1)",
 }
 
+CRITERIONS_OF_TASK = {
+    "masked_lm": ("masked_lm",),
+    "sentence_prediction": ("sentence_prediction",),
+    "sequence_tagging": ("sequence_tagging",),
+    "extractive_qa": ("extractive_qa",),
+    "majority-tagging": ("sequence_tagging",),
+    "signed-sum": ("sequence_tagging",),
+    "multilingual_masked_lm": ("masked_lm",),
+    "sentence_ranking": ("sentence_ranking",),
+}
+
 
 @register_model("gmat_roberta")
 class GmatRobertaModel(RobertaModel):
@@ -50,6 +62,36 @@ class GmatRobertaModel(RobertaModel):
 
     With ``--memory-tokens 0 --sparse-attention none`` this is fairseq's RoBERTa itself.
     """
+
+    fits = CRITERIONS_OF_TASK
+    fits_because = "since it reads a text and writes none"
+    ignored_flags = (
+        *NEVER,
+        Ignored(
+            "quant_noise_pq_block_size",
+            "it belongs to --quant-noise-pq, which is not given",
+            when=lambda args: not args.quant_noise_pq,
+        ),
+        Ignored(
+            "mha_reg_scale_factor ffn_reg_scale_factor mha_heads_to_keep ffn_blocks_to_remove",
+            "adaptive pruning is not supported here",
+        ),
+        Ignored(
+            "chunk_size",
+            "--sparse-attention chunked and lsh alone have chunks",
+            when=lambda args: args.sparse_attention not in ("chunked", "lsh"),
+        ),
+        Ignored(
+            "window_size",
+            "--sparse-attention window alone has one",
+            when=lambda args: args.sparse_attention != "window",
+        ),
+        Ignored(
+            "lsh_buckets lsh_rounds",
+            "--sparse-attention lsh alone has them",
+            when=lambda args: args.sparse_attention != "lsh",
+        ),
+    )
 
     def __init__(self, args, encoder) -> None:
         super().__init__(args, encoder)
@@ -195,6 +237,11 @@ def complete(args: Any) -> None:
         if getattr(args, name, None) is None:
             setattr(args, name, value)
     roberta_architecture(args)
+    # fairseq's transformer does so, its RoBERTa does not.
+    args.offload_activations = getattr(args, "offload_activations", False)
+    args.checkpoint_activations = (
+        getattr(args, "checkpoint_activations", False) or args.offload_activations
+    )
 
 
 def check(args: Any) -> None:
@@ -217,11 +264,11 @@ def check(args: Any) -> None:
         if getattr(args, name) % 2:
             flag = name.replace("_", "-")
             raise MemtxError(f"--{flag} {getattr(args, name)} is odd: use an even number")
-    heads, channels = args.encoder_attention_heads, args.encoder_embed_dim
-    if channels % heads:
+    sizes.check_model(args)
+    if args.spectral_norm_classification_head and args.quant_noise_pq:
         raise MemtxError(
-            f"--encoder-embed-dim {channels} cannot be divided among --encoder-attention-heads "
-            f"{heads}: use a multiple"
+            "--spectral-norm-classification-head and --quant-noise-pq cannot be used together: "
+            "leave one out"
         )
     counts = [getattr(args, name) for name in STACK]
     for wanted, what in (

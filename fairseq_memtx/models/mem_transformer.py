@@ -21,8 +21,9 @@ from fairseq.models.transformer.transformer_config import (
 )
 from torch import Tensor, nn
 
-from .. import checkpoint_surgery, data_folder, presets
+from .. import checkpoint_surgery, data_folder, presets, sizes
 from ..errors import MemtxError
+from ..ignored_flags import ALONE, NEVER, Ignored
 from ..modules.encoder_layer import (
     BottleneckLayer,
     BottleneckSkipLayer,
@@ -46,6 +47,25 @@ class MemoryTransformerModel(TransformerModel):
 
     With ``--memory-tokens 0 --memory-variant tokens`` this is fairseq's transformer itself.
     """
+
+    fits = dict.fromkeys(
+        ["translation", "translation_from_pretrained_bart", "translation_multi_simple_epoch"],
+        (
+            "cross_entropy",
+            "label_smoothed_cross_entropy",
+            "fused_label_smoothed_cross_entropy",
+            "label_smoothed_cross_entropy_with_rdrop",
+            "adaptive_loss",
+        ),
+    )
+    fits_because = "since it reads one text and writes another"
+    ignored_flags = (
+        *NEVER,
+        *ALONE,
+        Ignored("adaptive_input", "fairseq's transformer has it in language models alone"),
+        Ignored("tie_adaptive_weights tie_adaptive_proj", "there is no adaptive input to tie"),
+        Ignored("char_inputs", "fairseq's transformer takes words alone"),
+    )
 
     def __init__(self, args, encoder, decoder) -> None:
         super().__init__(args, encoder, decoder)
@@ -77,6 +97,7 @@ class MemoryTransformerModel(TransformerModel):
             MemtxError: if the memory flags make no sense, or the data folder is half-written.
         """
         args = presets.as_namespace(args, cls)
+        sizes.check_model(args)
         check_memory(args)
         data_folder.check(task)
         return super().build_model(args, task)

@@ -13,8 +13,9 @@ from fairseq.models import register_model
 from fairseq.models.transformer_lm import TransformerLanguageModel, TransformerLanguageModelConfig
 from omegaconf import II
 
-from .. import checkpoint_surgery, presets
+from .. import checkpoint_surgery, presets, sizes
 from ..errors import MemtxError
+from ..ignored_flags import ALONE, NEVER, Ignored
 from ..modules.recurrent_decoder import RecurrentMemoryDecoder
 from ..modules.tied_adaptive_softmax import parse_cutoff
 from ..modules.transformer_xl_decoder import TransformerXLDecoder
@@ -62,9 +63,76 @@ class RmtLanguageModelConfig(TransformerLanguageModelConfig):
     )
 
 
+CRITERIONS = (
+    "cross_entropy",
+    "segment_cross_entropy",
+    "adaptive_loss",
+    "label_smoothed_cross_entropy",
+    "fused_label_smoothed_cross_entropy",
+)
+
+
+def _on_transformer_xl(args) -> bool:
+    return args.backbone == "transformer-xl"
+
+
 @register_model("rmt_lm", dataclass=RmtLanguageModelConfig)
 class RmtLanguageModel(TransformerLanguageModel):
     """Language model over segments with recurrent memory (RMT, section 3)."""
+
+    fits = dict.fromkeys(["rmt_language_modeling", "algorithmic_sequences"], CRITERIONS)
+    fits_because = "which would not hand its memory on"
+    bears = ("language_modeling",)
+    ignored_flags = (
+        *NEVER,
+        Ignored(
+            "decoder_normalize_before no_decoder_final_norm",
+            "--backbone transformer-xl normalises after its sub-layers",
+            when=_on_transformer_xl,
+        ),
+        Ignored(
+            "decoder_learned_pos no_token_positional_embeddings",
+            "--backbone transformer-xl has distances in place of positions",
+            when=_on_transformer_xl,
+        ),
+        Ignored(
+            "adaptive_input adaptive_input_factor adaptive_input_cutoff tie_adaptive_weights "
+            "tie_adaptive_proj adaptive_softmax_dropout adaptive_softmax_factor",
+            "--backbone transformer-xl has one table of words, to which its adaptive softmax is "
+            "tied",
+            when=_on_transformer_xl,
+        ),
+        Ignored(
+            "offload_activations min_params_to_wrap",
+            "--backbone transformer-xl cannot do it, --checkpoint-segments saves most",
+            when=_on_transformer_xl,
+        ),
+        *ALONE,
+        Ignored(
+            "adaptive_input_factor adaptive_input_cutoff tie_adaptive_weights",
+            "it belongs to --adaptive-input, which is not given",
+            when=lambda args: not args.adaptive_input,
+        ),
+        Ignored("quant_noise_pq quant_noise_pq_block_size", "quantisation is not supported here"),
+        Ignored(
+            "character_filters character_embedding_dim char_embedder_highway_layers",
+            "--character-embeddings are not supported",
+        ),
+        Ignored(
+            "scale_fc scale_attn scale_heads scale_resids",
+            "the layers have no scales or norms of NormFormer",
+        ),
+        Ignored(
+            "memory_recurrence memory_at_start_only memory_reads_cache",
+            "it is about memory, and --memory-tokens is 0",
+            when=lambda args: not args.memory_tokens,
+        ),
+        Ignored(
+            "memory_reads_cache",
+            "there is no cache, give it a --cache-length",
+            when=lambda args: not args.cache_length,
+        ),
+    )
 
     @classmethod
     def build_model(cls, args, task) -> "RmtLanguageModel":
@@ -74,6 +142,8 @@ class RmtLanguageModel(TransformerLanguageModel):
             MemtxError: if the flags make no sense together.
         """
         check(args, len(task.source_dictionary))
+        # fairseq's transformer does so, its language model does not.
+        args.checkpoint_activations = args.checkpoint_activations or args.offload_activations
         if args.decoder_layers_to_keep:
             args.decoder_layers = len(args.decoder_layers_to_keep.split(","))
         decoder = DECODER_OF_BACKBONE[str(args.backbone)]
@@ -119,11 +189,17 @@ def check(args, vocabulary: int) -> None:
         if getattr(args, name) < 0:
             flag = name.replace("_", "-")
             raise MemtxError(f"--{flag} {getattr(args, name)} is negative: use 0 or more")
-    heads, channels = args.decoder_attention_heads, args.decoder_embed_dim
-    if channels % heads:
+    sizes.check_model(args)
+    if args.adaptive_input and not args.adaptive_input_cutoff:
+        raise MemtxError("--adaptive-input needs --adaptive-input-cutoff: give it")
+    if args.tie_adaptive_weights and (
+        args.adaptive_input_cutoff != args.adaptive_softmax_cutoff
+        or args.adaptive_input_factor != args.adaptive_softmax_factor
+        or args.decoder_input_dim != args.decoder_output_dim
+    ):
         raise MemtxError(
-            f"--decoder-embed-dim {channels} cannot be divided among --decoder-attention-heads "
-            f"{heads}: use a multiple"
+            "--tie-adaptive-weights needs cutoffs, factors and widths that are the same for "
+            "adaptive input and adaptive softmax"
         )
     parse_cutoff(args.adaptive_softmax_cutoff, vocabulary)
     if args.character_embeddings:

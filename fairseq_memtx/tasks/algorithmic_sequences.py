@@ -16,12 +16,14 @@ import torch
 from fairseq import metrics
 from fairseq.data import Dictionary, FairseqDataset
 from fairseq.dataclass import FairseqDataclass
+from fairseq.models import FairseqLanguageModel
 from fairseq.tasks import FairseqTask, register_task
 from omegaconf import II
 from torch import Tensor
 
-from ..data.algorithms import AlgorithmDataset, make
+from ..data.algorithms import AlgorithmDataset, make, sizes_of
 from ..errors import MemtxError
+from ..ignored_flags import Ignored, trains_transformer_xl
 
 
 @dataclass
@@ -54,6 +56,40 @@ class AlgorithmicSequencesConfig(FairseqDataclass):
 @register_task("algorithmic_sequences", dataclass=AlgorithmicSequencesConfig)
 class AlgorithmicSequencesTask(FairseqTask):
     """Train a language model on an algorithm and count what it gets right (RMT, section 4.1)."""
+
+    ignored_flags = (
+        Ignored("add_bos_token", "the rows have a beginning of their own"),
+        Ignored(
+            "segments",
+            "--tokens-per-sample says already how long a segment is",
+            when=lambda cfg: cfg.tokens_per_sample,
+        ),
+        Ignored(
+            "sequence_length",
+            "--algorithm copy and reverse alone have it",
+            when=lambda cfg: "length" not in sizes_of(cfg.algorithm),
+        ),
+        Ignored(
+            "alphabet_size",
+            "this --algorithm has symbols of its own",
+            when=lambda cfg: "alphabet" not in sizes_of(cfg.algorithm),
+        ),
+        Ignored(
+            "pairs",
+            "--algorithm associative-retrieval alone has pairs",
+            when=lambda cfg: "pairs" not in sizes_of(cfg.algorithm),
+        ),
+        Ignored(
+            "max_target_positions",
+            "--backbone transformer-xl has distances in place of positions",
+            when=trains_transformer_xl,
+        ),
+    )
+
+    @staticmethod
+    def fits_model(model: type) -> bool:
+        """Whether a model is a language model."""
+        return issubclass(model, FairseqLanguageModel)
 
     def __init__(self, cfg: AlgorithmicSequencesConfig, from_checkpoint: bool = False) -> None:
         super().__init__(cfg)

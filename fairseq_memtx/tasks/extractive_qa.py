@@ -28,6 +28,7 @@ from ..data.question_answering import read_questions
 from ..data.question_dataset import QuestionDataset
 from ..data.question_windows import FRAME, TextEncoder, WindowedQuestion, cut
 from ..errors import MemtxError
+from ..ignored_flags import Ignored
 from ..text import FolderText, TextError, is_lowercase
 from .token_task import TokenTask
 
@@ -86,6 +87,13 @@ class ExtractiveQaTask(TokenTask):
         MemtxError: if the lengths do not fit each other.
     """
 
+    ignored_flags = (
+        Ignored(
+            "n_best",
+            "it belongs to --n-best-file, which is not given",
+            when=lambda cfg: not cfg.n_best_file,
+        ),
+    )
     token_head_name = "span"
     criterion_name = "extractive_qa"
 

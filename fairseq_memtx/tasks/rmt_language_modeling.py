@@ -28,6 +28,7 @@ from ..data.curriculum import SegmentCurriculum
 from ..data.stream_iterator import StreamIterator, StreamStates
 from ..data.streams import StreamGroups, StreamWindows, Text
 from ..errors import MemtxError
+from ..ignored_flags import Ignored, run_of, trains_transformer_xl
 from ..memory import StateHolder, StatesOfModels, memory_statistics
 from .prompted_language_modeling import PromptedLanguageModelingTask
 
@@ -73,6 +74,36 @@ class RmtLanguageModelingConfig(LanguageModelingConfig):
 @register_task("rmt_language_modeling", dataclass=RmtLanguageModelingConfig)
 class RmtLanguageModelingTask(PromptedLanguageModelingTask):
     """Train and evaluate a language model with recurrent memory along whole texts."""
+
+    ignored_flags = (
+        Ignored(
+            "sample_break_mode",
+            "the text is read on and on, and memory knows what was before (documents can be kept "
+            "apart with --reset-memory-at-documents)",
+        ),
+        Ignored("add_bos_token", "a text has no beginning-of-sentence symbols"),
+        Ignored("future_target", "the next token is what is always predicted"),
+        Ignored("output_dictionary_size", "all symbols are predicted"),
+        Ignored(
+            "shorten_method shorten_data_split_list pad_to_fixed_length pad_to_fixed_bsz",
+            "the text is read on and on, nothing is too long or too short",
+        ),
+        Ignored(
+            "dataset.max_tokens dataset.max_tokens_valid",
+            "--batch-size says how many streams of --tokens-per-sample a batch has",
+            when=lambda cfg: run_of(cfg).model is not None,  # prompts, in generation, have lengths
+        ),
+        Ignored(
+            "max_target_positions",
+            "--backbone transformer-xl has distances in place of positions",
+            when=trains_transformer_xl,
+        ),
+    )
+
+    @staticmethod
+    def fits_model(model: type) -> bool:
+        """Whether a model hands memory on."""
+        return "rmt_language_modeling" in getattr(model, "fits", ())
 
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         super().__init__(args, dictionary, output_dictionary, targets)

@@ -28,6 +28,11 @@ class TokenTask(FairseqTask):
     token_head_name: str
     criterion_name: str
 
+    @staticmethod
+    def fits_model(model: type) -> bool:
+        """Whether a model can have heads for tokens."""
+        return hasattr(model, "register_token_head")
+
     def __init__(self, cfg, dictionary: Dictionary, scores: int) -> None:
         super().__init__(cfg)
         self.dictionary = dictionary

@@ -1,0 +1,112 @@
+"""Which architecture, task and criterion fit together.
+
+Our models say in ``fits`` on which tasks they can be trained, and with which criterions there. Our
+tasks say in ``fits_model`` which other models they can work with, and a criterion with an
+``only_with`` works with none but ours. What is neither ours nor fairseq's is taken at its word.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.models import ARCH_MODEL_INV_REGISTRY, ARCH_MODEL_REGISTRY, MODEL_REGISTRY
+from fairseq.tasks import TASK_REGISTRY
+
+from .errors import MemtxError
+
+logger = logging.getLogger(__name__)
+
+
+def check(arch: str, task: str) -> None:
+    """Look at the architecture and the task that a training begins with.
+
+    Raises:
+        MemtxError: if they do not fit together.
+    """
+    model = ARCH_MODEL_REGISTRY.get(arch) or MODEL_REGISTRY.get(arch)
+    if model is None or task not in TASK_REGISTRY:
+        return
+    fits = getattr(model, "fits", None)
+    if fits is not None and task not in fits and _known(TASK_REGISTRY[task]):
+        raise MemtxError(
+            f"--arch {arch} does not fit --task {task}, {model.fits_because}: use --task "
+            f"{_or(fits)}"
+        )
+    fits_model = getattr(TASK_REGISTRY[task], "fits_model", None)
+    if fits_model is not None and _known(model) and not fits_model(model):
+        raise MemtxError(f"--task {task} does not fit --arch {arch}: use {_suggestion(task)}")
+
+
+def check_criterion(arch: str, task: str, criterion: str, adaptive: bool) -> None:
+    """Look at the criterion of a training.
+
+    Args:
+        arch: of an architecture.
+        task: of a task.
+        criterion: of a criterion.
+        adaptive: whether the model has an adaptive softmax, whose scores are no logits.
+
+    Raises:
+        MemtxError: if it does not fit the others.
+    """
+    model = ARCH_MODEL_REGISTRY.get(arch) or MODEL_REGISTRY.get(arch)
+    if model is None or criterion not in CRITERION_REGISTRY:
+        return
+    fits = getattr(model, "fits", None)
+    kind = CRITERION_REGISTRY[criterion]
+    if _known(kind) and (fits is not None or (hasattr(kind, "only_with") and _known(model))):
+        fitting = (fits or {}).get(task, () if fits is None else (criterion,))
+        if criterion not in fitting:
+            advice = f"use --criterion {_or(fitting)}" if fitting else kind.only_with
+            raise MemtxError(
+                f"--criterion {criterion} does not fit --arch {arch} on --task {task}: {advice}"
+            )
+    if criterion == "adaptive_loss" and fits is not None and not adaptive:
+        raise MemtxError("--criterion adaptive_loss needs --adaptive-softmax-cutoff: give it")
+    if adaptive and getattr(kind, "takes_logits", False):
+        raise MemtxError(
+            f"--criterion {criterion} takes logits, which a model with --adaptive-softmax-cutoff "
+            "has not: use --criterion adaptive_loss"
+        )
+
+
+def check_trained(model: type, task: Any) -> None:
+    """Look at a trained model and the task that is to use it.
+
+    A language model that hands memory on is of some use to fairseq's ``language_modeling``, where
+    every text begins with an empty memory; that is told.
+
+    Raises:
+        MemtxError: if they do not fit together at all.
+    """
+    fits = getattr(model, "fits", None)
+    name = next((name for name, kind in TASK_REGISTRY.items() if kind is type(task)), None)
+    if fits is None or name is None or name in fits or not _known(type(task)):
+        return
+    line = f"a model of {model.__name__} does not fit --task {name}"
+    if name not in getattr(model, "bears", ()):
+        raise MemtxError(f"{line}, {model.fits_because}: use --task {_or(fits)}")
+    logger.warning(
+        f"{line}: memory is not carried from batch to batch there, use --task {next(iter(fits))}"
+    )
+
+
+def _known(kind: type) -> bool:
+    """Whether a class is ours or fairseq's."""
+    return kind.__module__.split(".")[0] in ("fairseq", __package__)
+
+
+def _suggestion(task: str) -> str:
+    ours = [
+        name
+        for name, model in MODEL_REGISTRY.items()
+        if task in getattr(model, "fits", ()) and name in ARCH_MODEL_INV_REGISTRY
+    ]
+    return f"--arch {_or(ours)}, or one of its sizes"
+
+
+def _or(names) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last

@@ -1,0 +1,21 @@
+"""``fairseq-hydra-train model=rmt_lm_tiny`` without ``--config-dir``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+
+class MemtxSearchPath(SearchPathPlugin):
+    """Puts the folder of our YAML files behind fairseq's own."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add it for fairseq's hydra commands alone: others know our names from the registry."""
+        package = importlib.util.find_spec("fairseq_memtx")
+        if "fairseq_cli.hydra_train" in sys.modules and package is not None:
+            (folder,) = package.submodule_search_locations
+            search_path.append("fairseq-memtx", Path(folder, "config").as_uri())

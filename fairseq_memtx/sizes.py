@@ -1,0 +1,147 @@
+"""Numbers that cannot be: no layers, half a head, a batch of nothing, a dropout of two."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .errors import MemtxError
+
+# Of a model's configuration: at least 1.
+_COUNTS = """
+    encoder_layers decoder_layers encoder_attention_heads decoder_attention_heads encoder_embed_dim
+    decoder_embed_dim encoder_ffn_embed_dim decoder_ffn_embed_dim decoder_input_dim
+    decoder_output_dim max_positions max_source_positions max_target_positions tokens_per_sample
+    quant_noise_pq_block_size
+""".split()  # noqa: SIM905
+# Likewise: a part, from 0 on and below 1.
+_PARTS = """
+    dropout attention_dropout activation_dropout relu_dropout pooler_dropout
+    adaptive_softmax_dropout encoder_layerdrop decoder_layerdrop quant_noise_pq
+""".split()  # noqa: SIM905
+# Of the flags that all of fairseq's commands have in common: group, least, names.
+_OF_THE_RUN = [
+    ("dataset", 1, "batch_size batch_size_valid max_tokens max_tokens_valid num_shards"),
+    ("dataset", 1, "required_batch_size_multiple validate_interval"),
+    ("dataset", 0, "num_workers data_buffer_size shard_id validate_interval_updates"),
+    ("optimization", 1, "update_freq"),
+    ("optimization", 0, "max_epoch max_update lr clip_norm stop_time_hours"),
+    ("common", 1, "log_interval"),
+    ("checkpoint", 1, "save_interval"),
+    ("checkpoint", 0, "save_interval_updates"),
+    ("distributed_training", 1, "distributed_world_size"),
+    ("generation", 1, "beam nbest"),
+    ("generation", 0, "max_len_a max_len_b min_len no_repeat_ngram_size prefix_size"),
+    ("eval_lm", 0, "context_window"),
+    ("eval_lm", 1, "softmax_batch"),
+]
+
+
+def check_model(cfg: Any) -> None:
+    """Look at the sizes of a model.
+
+    Args:
+        cfg: its configuration; what it does not have is left to fairseq.
+
+    Raises:
+        MemtxError: with the flag, its value and the values that are possible.
+    """
+    for name in _COUNTS:
+        _at_least(name, getattr(cfg, name, None), 1)
+    for name in _PARTS:
+        value = getattr(cfg, name, None)
+        if value is not None and not 0 <= float(value) < 1:
+            raise MemtxError(f"{_flag(name)} {value} is out of range: use 0 or more, and below 1")
+    _check_shared_table(cfg)
+    _check_clusters(cfg)
+    block = getattr(cfg, "quant_noise_pq_block_size", None)
+    if getattr(cfg, "quant_noise_pq", None):
+        for name in _COUNTS:
+            if name.endswith("embed_dim") and (getattr(cfg, name, None) or 0) % block:
+                raise MemtxError(
+                    f"{_flag(name)} {getattr(cfg, name)} is no multiple of "
+                    f"--quant-noise-pq-block-size {block}, as --quant-noise-pq needs it"
+                )
+    for side in ("encoder", "decoder"):
+        channels = getattr(cfg, f"{side}_embed_dim", None)
+        heads = getattr(cfg, f"{side}_attention_heads", None)
+        if channels and heads and channels % heads:
+            raise MemtxError(
+                f"--{side}-embed-dim {channels} cannot be divided among --{side}-attention-heads "
+                f"{heads}: use a multiple"
+            )
+
+
+def _check_shared_table(cfg: Any) -> None:
+    """One table of words for input and output has one width."""
+    cutoff = getattr(cfg, "adaptive_softmax_cutoff", None)
+    tied = cutoff and getattr(cfg, "backbone", None) == "transformer-xl"
+    wanted = ("share_decoder_input_output_embed", "share_all_embeddings")
+    width = getattr(cfg, "decoder_input_dim", None) or getattr(cfg, "decoder_embed_dim", None)
+    output = getattr(cfg, "decoder_output_dim", None) or width
+    shared = tied or (not cutoff and any(getattr(cfg, name, False) for name in wanted))
+    if shared and int(output) != int(width):
+        raise MemtxError(
+            f"--decoder-output-dim {output} is not the {width} channels of the words, whose table "
+            "is that of the output too: leave it out"
+        )
+
+
+def _check_clusters(cfg: Any) -> None:
+    """Clusters of rarer words are narrower, each by the factor."""
+    if getattr(cfg, "backbone", None) == "transformer-xl":
+        return
+    for side, end in (("input", "input"), ("output", "softmax")):
+        cutoff = getattr(cfg, f"adaptive_{end}_cutoff", None)
+        width = getattr(cfg, f"decoder_{side}_dim", None) or getattr(cfg, "decoder_embed_dim", None)
+        if not cutoff or not width:
+            continue
+        clusters = len(cutoff.split(",") if isinstance(cutoff, str) else cutoff)
+        factor = getattr(cfg, f"adaptive_{end}_factor", None) or 4
+        if not 1 <= factor**clusters <= int(width):
+            raise MemtxError(
+                f"--adaptive-{end}-factor {factor} leaves the last of {clusters} clusters of rarer "
+                f"words none of {width} channels: use 1 or more, or fewer cutoffs"
+            )
+
+
+def check_task(cfg: Any, least: dict[str, int]) -> None:
+    """Look at the sizes of a task of ours, ``least`` being the smallest of each."""
+    for name, number in least.items():
+        _at_least(name, getattr(cfg, name, None), number)
+
+
+def check_run(run: Any) -> None:
+    """Look at what all of fairseq's commands have in common.
+
+    Raises:
+        MemtxError: as `check_model`.
+    """
+    for group, least, names in _OF_THE_RUN:
+        part = getattr(run, group, None)
+        for name in names.split():
+            value = getattr(part, name, None)
+            for number in [value] if _single(value) else value:
+                _at_least(name, number, least)
+    temperature = getattr(getattr(run, "generation", None), "temperature", None)
+    if temperature is not None and not temperature > 0:
+        raise MemtxError(f"--temperature {temperature} is too small: use more than 0")
+
+
+def _at_least(name: str, value: Any, least: int) -> None:
+    if value is None:
+        return
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise MemtxError(f"{_flag(name)} {value} is no number") from None
+    if math.isnan(number) or number < least:
+        raise MemtxError(f"{_flag(name)} {value} is too small: use {least} or more")
+
+
+def _single(value: Any) -> bool:
+    return value is None or isinstance(value, (int, float, str))
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

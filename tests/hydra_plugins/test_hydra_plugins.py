@@ -1,0 +1,73 @@
+"""What an installed package tells hydra: a forgotten --user-dir, and where our YAML files are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> dict[str, str]:
+    """The variables of a process in which the package is installed, as far as hydra can tell."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "hydra_plugins").symlink_to(ROOT / "fairseq_memtx/hydra_plugins")
+    (site / "fairseq_memtx").symlink_to(ROOT / "fairseq_memtx")
+    return {**os.environ, "PYTHONPATH": str(site)}
+
+
+def run(installed, tmp_path, command: str, *arguments: object) -> subprocess.CompletedProcess:
+    program = str(Path(sys.executable).with_name(command))
+    return subprocess.run(
+        [program, *map(str, arguments)],
+        cwd=tmp_path, env=installed, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def test_user_dir_was_forgotten(installed, toy_data, trained, tmp_path):
+    path = trained / "checkpoint_last.pt"
+    result = run(installed, tmp_path, "fairseq-generate", toy_data, "--path", path, "--cpu")
+    assert result.returncode != 0
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith(f"fairseq-memtx: error: {path} is a checkpoint of fairseq-memtx: give")
+    assert "--user-dir" in line
+    assert "Traceback" not in result.stderr
+
+
+def test_other_checkpoints_fail_as_ever(installed, toy_data, tmp_path):
+    (tmp_path / "other.pt").write_bytes(b"no checkpoint")
+    flags = [toy_data, "--path", "other.pt", "--cpu"]
+    result = run(installed, tmp_path, "fairseq-generate", *flags)
+    assert "Traceback" in result.stderr
+    assert "fairseq-memtx" not in result.stderr
+
+
+def test_models_by_name_without_config_dir(installed, toy_lm, tmp_path):
+    result = run(
+        installed, tmp_path, "fairseq-hydra-train", "model=rmt_lm_tiny",
+        "task=rmt_language_modeling", f"task.data='{toy_lm}'", "task.tokens_per_sample=8",
+        f"common.user_dir='{ROOT / 'fairseq_memtx'}'", "--cfg", "job",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert "memory_tokens: 4" in result.stdout
+
+
+def test_nothing_heavy_is_imported():
+    """Any program that uses hydra imports the plugin."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'fairseq_memtx')!r}); "
+        "from hydra.core.plugins import Plugins; "
+        "print([p.__name__ for p in Plugins.instance().discover()]); "
+        "print(sorted({'torch', 'fairseq', 'fairseq_memtx'} & set(sys.modules)))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "MemtxSearchPath" in output[0]
+    assert output[1] == "[]"

@@ -1,0 +1,49 @@
+"""Which errors end in one line, and which keep their traceback."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairseq_memtx.errors import MemtxError, explain
+
+
+def raised(function) -> BaseException:
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        function()
+    return caught.value
+
+
+def test_an_error_and_its_cause():
+    def with_cause():
+        try:
+            raise MemtxError("mend this")
+        except MemtxError as cause:
+            raise RuntimeError("failed") from cause
+
+    assert explain(raised(with_cause)) == "mend this"
+    assert explain(ValueError("other")) is None
+
+
+def test_an_error_while_another_is_handled_is_not_hidden():
+    def in_a_handler():
+        try:
+            raise MemtxError("mend this")
+        except MemtxError:
+            raise ZeroDivisionError("a real one")  # noqa: B904
+
+    assert explain(raised(in_a_handler)) is None
+
+
+def test_what_fairseqs_trainer_puts_in_the_place_of_an_error():
+    def in_the_trainer():
+        try:
+            raise MemtxError("the checkpoint is of another model")
+        except Exception:
+            raise Exception("Cannot load model parameters from checkpoint x.pt; please ensure")  # noqa: B904
+
+    assert explain(raised(in_the_trainer)) == "the checkpoint is of another model"
+
+    def on_its_own():
+        raise Exception("Cannot load model parameters from checkpoint x.pt") from None
+
+    assert explain(raised(on_its_own)) is None
