@@ -39,14 +39,8 @@ def check(arch: str, task: str) -> None:
         raise MemtxError(f"--task {task} does not fit --arch {arch}: use {_suggestion(task)}")
 
 
-def check_criterion(arch: str, task: str, criterion: str, adaptive: bool) -> None:
-    """Look at the criterion of a training.
-
-    Args:
-        arch: of an architecture.
-        task: of a task.
-        criterion: of a criterion.
-        adaptive: whether the model has an adaptive softmax, whose scores are no logits.
+def check_criterion(arch: str, task: str, criterion: str) -> None:
+    """Look at the criterion of a training, beside its architecture and task.
 
     Raises:
         MemtxError: if it does not fit the others.
@@ -63,12 +57,21 @@ def check_criterion(arch: str, task: str, criterion: str, adaptive: bool) -> Non
             raise MemtxError(
                 f"--criterion {criterion} does not fit --arch {arch} on --task {task}: {advice}"
             )
-    if criterion == "adaptive_loss" and fits is not None and not adaptive:
+
+
+def check_output(model: Any, criterion: Any) -> None:
+    """Look at what a model gives and what its criterion takes.
+
+    Raises:
+        MemtxError: if one of the two has an adaptive softmax in mind and the other has not.
+    """
+    adaptive = getattr(getattr(model, "decoder", None), "adaptive_softmax", None) is not None
+    if isinstance(criterion, CRITERION_REGISTRY["adaptive_loss"]) and not adaptive:
         raise MemtxError("--criterion adaptive_loss needs --adaptive-softmax-cutoff: give it")
-    if adaptive and getattr(kind, "takes_logits", False):
+    if adaptive and getattr(criterion, "takes_logits", False):
         raise MemtxError(
-            f"--criterion {criterion} takes logits, which a model with --adaptive-softmax-cutoff "
-            "has not: use --criterion adaptive_loss"
+            "this --criterion takes logits, which a model with --adaptive-softmax-cutoff has not: "
+            "use --criterion adaptive_loss"
         )
 
 

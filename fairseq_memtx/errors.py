@@ -31,11 +31,11 @@ def explain(error: BaseException | None) -> str | None:
         if isinstance(error, ProcessRaisedException):
             error = _raised_by_worker(error)
         if isinstance(error, MemtxError):
-            return str(error)
+            return _plain_numbers(str(error))
         for kind, pattern, function, line in _FAIRSEQ_ERRORS:
             found = isinstance(error, kind) and re.search(pattern, str(error), re.DOTALL)
             if found and (function is None or _passed_through(error, function)):
-                return line.format(**found.groupdict())
+                return _plain_numbers(line.format(**found.groupdict()))
         replaced = _REPLACEMENT in str(error) and not error.__suppress_context__
         error = error.__cause__ or (error.__context__ if replaced else None)
     return None
@@ -49,6 +49,11 @@ def _raised_by_worker(error: ProcessRaisedException) -> BaseException:
     raised = kind(message) if known else RuntimeError(message)
     raised.workers_traceback = str(error)
     return raised
+
+
+def _plain_numbers(line: str) -> str:
+    """The line with ``9`` for numpy's ``np.int64(9)``, as lists of its numbers are printed."""
+    return re.sub(r"\bnp\.\w+\(([^()]*)\)", r"\1", line)
 
 
 def _passed_through(error: BaseException, function: str) -> bool:

@@ -1,8 +1,9 @@
 """A run is looked at as a whole before anything of it is built.
 
-Data flow: fairseq sets up its task first, with the configuration of the whole run around it, and
-builds the model and the criterion after that. In front of each of the three functions stands a look
-at what is to come: what does not fit together, numbers that cannot be, flags that would be ignored.
+Data flow: fairseq sets up its task first, with the configuration of the whole run around it, then
+builds the model and the criterion, and puts a trainer around them. In front of each of these steps
+stands a look at what is to come: what does not fit together, numbers that cannot be, flags that
+would be ignored.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from fairseq import criterions, models, tasks
 from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.trainer import Trainer
 
 from . import combinations, ignored_flags, sizes
 from .errors import MemtxError
@@ -24,6 +26,7 @@ def guard_fairseq() -> None:
     if hasattr(tasks.setup_task, "__wrapped__"):
         return
     set_up, build, measure = tasks.setup_task, models.build_model, criterions.build_criterion
+    begin = Trainer.__init__
 
     @functools.wraps(set_up)
     def setup_task(cfg, **kwargs):
@@ -45,8 +48,14 @@ def guard_fairseq() -> None:
             check_criterion(cfg)
         return measure(cfg, *args, from_checkpoint=from_checkpoint, **kwargs)
 
+    @functools.wraps(begin)
+    def begin_training(trainer, cfg, task, model, criterion, *args, **kwargs):
+        combinations.check_output(model, criterion)
+        begin(trainer, cfg, task, model, criterion, *args, **kwargs)
+
     tasks.setup_task, models.build_model = setup_task, build_model
     criterions.build_criterion = build_criterion
+    Trainer.__init__ = begin_training
 
 
 def check_run(cfg: Any) -> None:
@@ -93,9 +102,7 @@ def check_criterion(cfg: Any) -> None:
     name = getattr(cfg, "_name", None) or getattr(cfg, "criterion", None)
     arch, task = _arch(run), _task(getattr(run, "task", None) or run)
     if arch is not None and task is not None:
-        model = getattr(run, "model", None) or run
-        cutoff = getattr(model, "adaptive_softmax_cutoff", None)
-        combinations.check_criterion(arch, task, name, adaptive=bool(cutoff))
+        combinations.check_criterion(arch, task, name)
     if name in CRITERION_REGISTRY:
         ignored_flags.check(CRITERION_REGISTRY[name], cfg)
 

@@ -204,9 +204,11 @@ def longest_document(sizes: Sizes, where: tuple[str, bool]) -> dict[str, float]:
     model = build(OURS, sizes, sizes.longest, 0.0).to(device).eval()
     tokens = document(sizes, sizes.longest).to(device)
     start = time.perf_counter()
-    with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=bf16), Peak(
-        device
-    ) as peak:
+    with (
+        torch.no_grad(),
+        torch.autocast(device, torch.bfloat16, enabled=bf16),
+        Peak(device) as peak,
+    ):
         assert model(tokens).isfinite().all()
     return {
         "tokens": sizes.longest,

@@ -43,7 +43,7 @@ import re
 import shutil
 import sys
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
@@ -201,7 +201,7 @@ def characters(line: bytes, where: str) -> list[str]:
     return list(map(spell, decode(line, where)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def spell(character: str) -> str:
     """The token for a character."""
     if character == " ":

@@ -82,8 +82,9 @@ def import_model(checkout: Path) -> ModuleType:
     search_path = [*sys.path, str(file.parent / "utils")]
     # It takes the version of CUDA to pieces, and a torch without CUDA has None there.
     cuda = torch.version.cuda or "0.0"
-    with mock.patch.object(sys, "path", search_path), mock.patch.object(
-        torch.version, "cuda", cuda
+    with (
+        mock.patch.object(sys, "path", search_path),
+        mock.patch.object(torch.version, "cuda", cuda),
     ):
         spec.loader.exec_module(module)
     return module

@@ -171,9 +171,10 @@ def toy_text(tmp_path_factory) -> Path:
     numbers = random.Random(1)
     vocabulary = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     for split, count in [("train", 300), ("valid", 20), ("test", 12)]:
-        with open(folder / f"{split}.src", "w") as source, open(
-            folder / f"{split}.tgt", "w"
-        ) as target:
+        with (
+            open(folder / f"{split}.src", "w") as source,
+            open(folder / f"{split}.tgt", "w") as target,
+        ):
             for _ in range(count):
                 sentence = numbers.choices(vocabulary, k=numbers.randint(2, 7))
                 source.write(" ".join(sentence) + "\n")

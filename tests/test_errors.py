@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from fairseq_memtx.errors import MemtxError, explain
@@ -22,6 +23,14 @@ def test_an_error_and_its_cause():
 
     assert explain(raised(with_cause)) == "mend this"
     assert explain(ValueError("other")) is None
+
+
+def test_numbers_are_printed_plainly():
+    sizes = (np.int64(900), np.int32(-3), np.float32(0.5))
+    said = f"Size of sample #7 is invalid (={sizes}) since max_positions=(512, 512), skip this"
+    line = explain(Exception(said))
+    assert "has (900, -3, 0.5) tokens" in line
+    assert explain(MemtxError(f"lengths {[np.int64(4)]}")) == "lengths [4]"
 
 
 def test_an_error_while_another_is_handled_is_not_hidden():

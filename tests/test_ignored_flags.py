@@ -45,7 +45,7 @@ KINDS = [
     "rmt_lm --backbone transformer",
     "rmt_lm --backbone transformer --memory-tokens 0 --decoder-normalize-before",
     f"rmt_lm --backbone transformer {ADAPTIVE} {ADAPTIVE_INPUT}",
-    *(f"mem_transformer --memory-variant {variant}" for variant in VARIANTS),
+    *(f"mem_transformer --memory-variant {variant}" for variant in VARIANTS[::2]),
     "mem_transformer --memory-tokens 0 --quant-noise-pq 0.2",
     f"mem_transformer {ADAPTIVE} --decoder-normalize-before",
     "gmat_roberta --sparse-attention chunked --chunk-size 4",

@@ -94,12 +94,29 @@ def test_nothing_is_left_out_of_the_package():
     names = find_packages(str(ROOT), include=["fairseq_memtx*"])
     packaged = {name.replace(".", "/") for name in names}
     folders = {str(p.parent.relative_to(ROOT)) for p in PACKAGE.rglob("*.py")}
-    assert folders == packaged
+    # hydra looks for its plugins under a name of its own.
+    assert folders - packaged == {"fairseq_memtx/hydra_plugins/fairseq_memtx"}
+    assert '"hydra_plugins.fairseq_memtx"' in (ROOT / "setup.py").read_text(encoding="utf-8")
 
 
 def test_wrong_python():
-    with pytest.raises(MemtxError, match=r"Python 3.7.1 is too old: use Python 3.11"):
-        compat.check_versions((3, 7, 1))
+    for old in ((3, 7, 1), (3, 10, 9)):
+        version = ".".join(map(str, old))
+        with pytest.raises(MemtxError, match=f"Python {version} is too old: use Python 3.11"):
+            compat.check_versions(old)
+    compat.check_versions((3, 11, 0))
+
+
+def test_one_range_of_pythons_is_claimed():
+    """By setup.py, by the check at start-up, by ruff, and by the scripts that look for one."""
+    oldest = ".".join(map(str, compat.OLDEST_PYTHON))
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    assert f'python_requires=">={oldest},<3.13"' in setup
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'target-version = "py{oldest.replace(".", "")}"' in pyproject
+    environment = (ROOT / "scripts/environment.sh").read_text(encoding="utf-8")
+    assert f"no Python {oldest} or 3.12 was found" in environment
+    assert f"Python {oldest} or 3.12" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

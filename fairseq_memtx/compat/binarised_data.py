@@ -94,7 +94,7 @@ def _stamp(text: Path) -> tuple[int, ...]:
     return tuple(number for state in states for number in (state.st_mtime_ns, state.st_size))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _count(text: Path, stamp: tuple[int, ...]) -> int:
     return len(_Index.read(text).sizes)
 
@@ -110,7 +110,7 @@ def read_rows(text: Path) -> tuple[np.ndarray, np.ndarray]:
     return index.sizes, _mapped(text, index.dtype, 0, index.tokens()) - index.first
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _token_range(text: Path, stamp: tuple[int, ...]) -> tuple[int, int]:
     """The lowest and the highest token of a set, whose sentences are to have one at least."""
     index = _Index.read(text)

@@ -9,7 +9,7 @@ import torch
 
 from ..errors import MemtxError
 
-OLDEST_PYTHON = (3, 8)
+OLDEST_PYTHON = (3, 11)  # as setup.py has it
 
 
 def check_versions(python: tuple[int, ...] = sys.version_info[:3]) -> None:
@@ -20,10 +20,7 @@ def check_versions(python: tuple[int, ...] = sys.version_info[:3]) -> None:
             imported, or has not the hooks of the 0.12 line.
     """
     if python < OLDEST_PYTHON:
-        raise MemtxError(
-            f"Python {'.'.join(map(str, python))} is too old: use Python 3.11 or 3.12 "
-            "(3.8 or later with a fairseq of your own)"
-        )
+        raise MemtxError(f"Python {'.'.join(map(str, python))} is too old: use Python 3.11 or 3.12")
     advice = "install the fairseq that is tested with 'pip install ve-fairseq==0.12.3'"
     try:
         import fairseq

@@ -8,7 +8,7 @@ them, ``decode`` is the way back. The end of a line is the token ``</s>``, as in
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 NEWLINE = "</s>"
@@ -127,7 +127,7 @@ def lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").split("\n")
 
 
-@lru_cache(maxsize=None)
+@cache
 def spell(character: str) -> str:
     """The token for a character, which fairseq does not take for white space."""
     if character == " ":

@@ -61,10 +61,10 @@ class TokenTask(FairseqTask):
         Raises:
             MemtxError: if it is another: fairseq's default would teach the head for words.
         """
-        criterion = super().build_criterion(cfg, from_checkpoint)
-        if not isinstance(criterion, CRITERION_REGISTRY[self.criterion_name]):
+        wanted = CRITERION_REGISTRY[self.criterion_name]
+        if not issubclass(CRITERION_REGISTRY.get(cfg._name, wanted), wanted):
             raise MemtxError(f"--task {self.cfg._name} needs --criterion {self.criterion_name}")
-        return criterion
+        return super().build_criterion(cfg, from_checkpoint)
 
     def max_positions(self) -> int:
         """Longest row, ``<s>`` and ``</s>`` included."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Callable
 
 
-@lru_cache(maxsize=None)
+@cache
 def moses_splitter(language: str, dash_splits: bool, escape: bool) -> Callable[[str], str]:
     """A function from a line to its words, with a space between them.
 

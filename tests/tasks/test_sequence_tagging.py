@@ -197,9 +197,10 @@ def test_a_toy_corpus_is_learned_in_seconds(tmp_path):
     """The tag of a word is its kind, and says whether the word w0 is anywhere in the line."""
     numbers = random.Random(1)
     for split, count in [("train", 600), ("valid", 40)]:
-        with open(tmp_path / f"{split}.text", "w") as texts, open(
-            tmp_path / f"{split}.tags", "w"
-        ) as tags:
+        with (
+            open(tmp_path / f"{split}.text", "w") as texts,
+            open(tmp_path / f"{split}.tags", "w") as tags,
+        ):
             for _ in range(count):
                 line = numbers.choices(range(8), k=numbers.randint(1, 9))
                 texts.write(" ".join(f"w{word}" for word in line) + "\n")
