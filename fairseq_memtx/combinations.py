@@ -1,7 +1,7 @@
 """Which architecture, task and criterion fit together.
 
 Our models say in ``fits`` on which tasks they can be trained, and with which criterions there. Our
-tasks say in ``fits_model`` which other models they can work with, and a criterion with an
+tasks say in ``fits_model`` and ``needs`` which other models they can work with; a criterion with an
 ``only_with`` works with none but ours. What is neither ours nor fairseq's is taken at its word.
 """
 
@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 from fairseq.criterions import CRITERION_REGISTRY
-from fairseq.models import ARCH_MODEL_INV_REGISTRY, ARCH_MODEL_REGISTRY, MODEL_REGISTRY
+from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
 from fairseq.tasks import TASK_REGISTRY
 
 from .errors import MemtxError
@@ -36,7 +36,10 @@ def check(arch: str, task: str) -> None:
         )
     fits_model = getattr(TASK_REGISTRY[task], "fits_model", None)
     if fits_model is not None and _known(model) and not fits_model(model):
-        raise MemtxError(f"--task {task} does not fit --arch {arch}: use {_suggestion(task)}")
+        raise MemtxError(
+            f"--task {task} does not fit --arch {arch}, it needs {TASK_REGISTRY[task].needs}, such "
+            f"as --arch {_or(_ours(task))}"
+        )
 
 
 def check_criterion(arch: str, task: str, criterion: str) -> None:
@@ -101,13 +104,9 @@ def _known(kind: type) -> bool:
     return kind.__module__.split(".")[0] in ("fairseq", __package__)
 
 
-def _suggestion(task: str) -> str:
-    ours = [
-        name
-        for name, model in MODEL_REGISTRY.items()
-        if task in getattr(model, "fits", ()) and name in ARCH_MODEL_INV_REGISTRY
-    ]
-    return f"--arch {_or(ours)}, or one of its sizes"
+def _ours(task: str) -> list[str]:
+    """Names of our models that can be trained on a task."""
+    return [name for name, kind in MODEL_REGISTRY.items() if task in getattr(kind, "fits", ())]
 
 
 def _or(names) -> str:

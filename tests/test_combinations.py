@@ -78,7 +78,7 @@ def test_what_to_use_instead_is_told():
         "on: use --task rmt_language_modeling or algorithmic_sequences"
     )
     line = refused(combinations.check, "transformer", "sequence_tagging")
-    assert line.endswith("use --arch gmat_roberta, or one of its sizes")
+    assert line.endswith("it needs a model with heads for tokens, such as --arch gmat_roberta")
 
 
 @pytest.mark.parametrize("arch", OURS)

@@ -23,10 +23,21 @@ fail() {
 task=$1 save_dir=$2
 shift 2
 
+# A size of another scheme than the one that is used would be refused.
+scheme=chunked
+[ "$task" != pretrain ] || scheme=none
+for argument in "$@"; do
+    [ "${previous:-}" != --sparse-attention ] || scheme=$argument
+    previous=$argument
+done
+case $scheme in
+    none) size=() ;;
+    window) size=(--window-size 128) ;;
+    *) size=(--chunk-size 128) ;;
+esac
 # What two cores train in minutes.
 small=(--arch gmat_roberta_tiny --encoder-layers 4 --encoder-embed-dim 128
-    --encoder-ffn-embed-dim 512 --encoder-attention-heads 4 --memory-tokens 32 --chunk-size 128
-    --window-size 128)
+    --encoder-ffn-embed-dim 512 --encoder-attention-heads 4 --memory-tokens 32 "${size[@]}")
 # A sentence has no more than 512 positions, and the model 2,048, so that it can be loaded.
 sentences=(--task sentence_prediction --criterion sentence_prediction --max-positions 2048
     --num-classes 2 --init-token 0 "${small[@]}" --dropout 0.1 --batch-size 32 --lr 1e-4

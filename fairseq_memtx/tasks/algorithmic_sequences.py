@@ -86,6 +86,8 @@ class AlgorithmicSequencesTask(FairseqTask):
         ),
     )
 
+    needs = "a language model"
+
     @staticmethod
     def fits_model(model: type) -> bool:
         """Whether a model is a language model."""

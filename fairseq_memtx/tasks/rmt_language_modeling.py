@@ -100,6 +100,8 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         ),
     )
 
+    needs = "a model that hands memory on"
+
     @staticmethod
     def fits_model(model: type) -> bool:
         """Whether a model hands memory on."""

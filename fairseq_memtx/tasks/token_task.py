@@ -27,6 +27,7 @@ class TokenTask(FairseqTask):
 
     token_head_name: str
     criterion_name: str
+    needs = "a model with heads for tokens"
 
     @staticmethod
     def fits_model(model: type) -> bool:
@@ -47,10 +48,9 @@ class TokenTask(FairseqTask):
         with open_dict(cfg) if OmegaConf.is_config(cfg) else nullcontext():
             cfg.max_positions = self.max_positions()
         model = super().build_model(cfg, from_checkpoint)
-        if not hasattr(model, "register_token_head"):
+        if not self.fits_model(type(model)):
             raise MemtxError(
-                f"--task {self.cfg._name} needs a model with heads for tokens, such as --arch "
-                "gmat_roberta"
+                f"--task {self.cfg._name} needs {self.needs}, such as --arch gmat_roberta"
             )
         model.register_token_head(self.token_head_name, self.scores)
         return model

@@ -75,8 +75,8 @@ def test_model_fits_the_task(task, labels):
 
 
 def test_only_chunks_have_a_best_score_without_memory():
-    flags = ["majority-tagging", "--sequence-length", 20, "--chunk-size", 6]
-    task, _ = setup(*flags, "--domains", 2)
+    flags = ["majority-tagging", "--sequence-length", 20]
+    task, _ = setup(*flags, "--domains", 2, "--chunk-size", 6)
     assert task.best_without_memory == MajorityTagging(20, 2).best_without_memory(6)
     for scheme in ("none", "window", "lsh"):
         assert setup(*flags, "--sparse-attention", scheme)[0].best_without_memory is None
