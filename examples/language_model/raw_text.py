@@ -10,7 +10,8 @@ r"""Get the plain text of train, valid and test out of the files that corpora co
 the ``<page>`` elements of a MediaWiki export as they are, without those that only redirect to
 another page. ``split`` cuts a text where a byte, a line, a page or an article of WikiText begins:
 each part ends at the first such place after its share of the bytes. ``documents`` puts a blank line
-before each page or article but the first, and takes all others out.
+before each page or article but the first, and takes all others out. Files with Windows' ends of
+lines are read like others, and UTF-16 is refused.
 """
 
 from __future__ import annotations
@@ -31,9 +32,12 @@ from typing import Iterator
 BEGINNINGS = {
     "byte": rb"",
     "line": rb"^",
-    "page": rb"^  <page>\n",
-    "article": rb"(?<=\n \n) = (?!= ).+(?<! =) = \n \n",
+    "page": rb"^  <page>\r?\n",
+    "article": rb"(?:(?<=\n \n)|(?<=\n \r\n)) = (?!= ).+(?<! =) = \r?\n \r?\n",
 }
+
+
+MARK = b"\xef\xbb\xbf"  # at the start of a file, as Windows has it
 
 
 class RawTextError(Exception):
@@ -113,6 +117,7 @@ def read_pages(export: Path) -> Iterator[bytes]:
     try:
         with bz2.open(export) if export.suffix == ".bz2" else export.open("rb") as file:
             for line in file:
+                line = line.replace(b"\r\n", b"\n")
                 if page or line == b"  <page>\n":
                     page.append(line)
                 if line == b"  </page>\n":
@@ -134,6 +139,7 @@ def split(text: Path, at: str, shares: list[int], outputs: list[Path]) -> None:
         raise RawTextError("--shares and --output need the same number")
     if not text.stat().st_size:
         raise RawTextError(f"{text}: empty file")
+    check_encoding(text)
     beginning = re.compile(BEGINNINGS[at], re.MULTILINE)
     with text.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         cuts = [0]
@@ -149,12 +155,22 @@ def split(text: Path, at: str, shares: list[int], outputs: list[Path]) -> None:
                     target.write(content[position : min(position + (1 << 20), end)])
 
 
+def check_encoding(text: Path) -> None:
+    """Refuse a file that says at its start that it is UTF-16 or UTF-32."""
+    with text.open("rb") as file:
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            told = "UTF-16 or UTF-32, not UTF-8; do: iconv -f UTF-16 -t UTF-8 FILE > NEW"
+            raise RawTextError(f"{text}: {told}")
+
+
 def documents(text: Path, at: str, output: Path) -> int:
     """Let blank lines stand between documents alone; how many documents there are."""
     if not text.stat().st_size:
         raise RawTextError(f"{text}: empty file")
+    check_encoding(text)
     beginning = re.compile(BEGINNINGS[at], re.MULTILINE)
-    content = text.read_bytes()
+    content = text.read_bytes().replace(b"\r\n", b"\n")
+    content = content[len(MARK) :] if content.startswith(MARK) else content
     cuts = [0, *(found.start() for found in beginning.finditer(content, 1)), len(content)]
     with output.open("wb") as target:
         for start, end in zip(cuts, cuts[1:]):

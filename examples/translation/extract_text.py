@@ -106,7 +106,7 @@ def read_lines(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                yield line.decode("utf-8").rstrip("\r\n")
+                yield line.decode("utf-8").lstrip("\ufeff").rstrip("\r\n")
             except UnicodeDecodeError as error:
                 raise ExtractError(f"{path}, line {number}: not UTF-8") from error
 

@@ -159,10 +159,12 @@ class ExtractiveQaTask(TokenTask):
         lengths = self.cfg.max_positions, self.cfg.max_question_length, self.cfg.stride
         windowed = list(cut(kept, self.encode, *lengths))
         dataset = QuestionDataset(windowed, self.dictionary, whole=not training)
+        unknown = self._unknown(windowed)
+        self.tell_unknown(split, unknown)
         logger.info(
             f"{split}: {len(questions)} questions, {len(questions) - len(found)} of them without "
             f"the answer in the context{' and left out' if training else ''}; "
-            f"{dataset.rows.sum()} windows; {self._unknown(windowed):.2%} unknown tokens"
+            f"{dataset.rows.sum()} windows; {unknown:.2%} unknown tokens"
         )
         self.datasets[split] = dataset
 

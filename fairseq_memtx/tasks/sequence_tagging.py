@@ -154,7 +154,7 @@ class SequenceTaggingTask(TaggingTask):
         """Read both dictionaries.
 
         Raises:
-            MemtxError: if one is missing.
+            MemtxError: if one is missing, or has a word with a byte order mark in front.
         """
         dictionaries = []
         for side in ("input0", "label"):
@@ -162,6 +162,12 @@ class SequenceTaggingTask(TaggingTask):
             if not path.exists():
                 raise MemtxError(f"there is no dictionary {path}: {PREPROCESS}")
             dictionaries.append(Dictionary.load(str(path)))
+            marked = [word for word in dictionaries[-1].symbols if word.startswith("\ufeff")]
+            if marked:
+                raise MemtxError(
+                    f"{path} has '{marked[0][1:]}' with a byte order mark in front, from the start "
+                    f"of a file: take the mark out of the text and {PREPROCESS}"
+                )
         # As fairseq's masked_lm has it, so that a model trained there fits.
         dictionaries[0].add_symbol("<mask>")
         return cls(cfg, *dictionaries)
@@ -179,6 +185,7 @@ class SequenceTaggingTask(TaggingTask):
         )
         dataset = TextDataset(texts, labels, self.dictionary, self.label_dictionary)
         dataset.check(split, self.max_positions())
+        self.tell_unknown(split, dataset.unknown())
         self.datasets[split] = dataset
 
     @staticmethod
@@ -207,6 +214,12 @@ class TextDataset(TaggingDataset):
     def example(self, index: int) -> Tuple[Tensor, Tensor]:
         """A line, without its ``</s>``."""
         return self.texts[index][:-1], self.labels[index][:-1]
+
+    def unknown(self) -> float:
+        """Share of the tokens that the dictionary does not have."""
+        unk = self.dictionary.unk()
+        unknown = sum(int(self.texts[line].eq(unk).sum()) for line in range(len(self)))
+        return unknown / max(int(self.sizes.sum()) - 2 * len(self), 1)
 
     def check(self, split: str, longest: int) -> None:
         """Look through all lines before hours of training are spent on them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 
 from fairseq.criterions import CRITERION_REGISTRY
@@ -10,6 +11,10 @@ from fairseq.tasks import FairseqTask
 from omegaconf import OmegaConf, open_dict
 
 from ..errors import MemtxError
+
+logger = logging.getLogger(__name__)
+
+MANY = 0.2  # a share of unknown tokens that is told
 
 
 class TokenTask(FairseqTask):
@@ -65,6 +70,20 @@ class TokenTask(FairseqTask):
         if not issubclass(CRITERION_REGISTRY.get(cfg._name, wanted), wanted):
             raise MemtxError(f"--task {self.cfg._name} needs --criterion {self.criterion_name}")
         return super().build_criterion(cfg, from_checkpoint)
+
+    def tell_unknown(self, split: str, share: float) -> None:
+        """Warn of a text that the dictionary hardly knows: it was cut in another way, or is of
+        another language or case.
+
+        Args:
+            split: whose text.
+            share: of its tokens that the dictionary does not have.
+        """
+        if share > MANY:
+            logger.warning(
+                f"{share:.0%} of the tokens of '{split}' are unknown: is dict.txt that of the "
+                "model, and was this text cut as the model's was (pieces, punctuation, case)?"
+            )
 
     def max_positions(self) -> int:
         """Longest row, ``<s>`` and ``</s>`` included."""

@@ -139,6 +139,23 @@ def test_folders_that_are_not_whole(tmp_path):
         load(tmp_path)
 
 
+@pytest.mark.parametrize("side", ["input0", "label"])
+def test_a_mark_at_the_start_of_a_file_is_no_word(tmp_path, side):
+    write(tmp_path, TEXT, TAGS)
+    file = tmp_path / side / "dict.txt"
+    first, rest = file.read_text().split("\n", 1)
+    file.write_text(f"{first}\n\ufeff{rest}")
+    with pytest.raises(MemtxError, match=rf"{side}/dict.txt has '\w+' with a byte order mark"):
+        tasks.setup_task(configuration(tmp_path).task)
+
+
+def test_a_text_that_is_hardly_known_is_told(tmp_path, caplog):
+    load(write(tmp_path, TEXT, TAGS))
+    assert "unknown" not in caplog.text
+    load(write(tmp_path, [text.upper() for text in TEXT], TAGS))
+    assert "100% of the tokens of 'train' are unknown: is dict.txt that of the" in caplog.text
+
+
 def test_wrong_model_and_wrong_criterion(tmp_path):
     data = write(tmp_path, TEXT, TAGS)
     for arch in ("roberta", "gmat_roberta_tiny"):
