@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Callable
 
 import torch
@@ -17,10 +16,9 @@ def keep_norm_beside_gradients() -> None:
     multiplies gradients on the CPU by it, which torch refuses.
     """
     unmended = utils.clip_grad_norm_
-    if hasattr(unmended, "__wrapped__"):
+    if unmended.__module__ == __name__:
         return
 
-    @functools.wraps(unmended)
     def clip_grad_norm_(params, max_norm, aggregate_norm_fn=None) -> Tensor:
         params = [params] if isinstance(params, Tensor) else list(params)
         return unmended(params, max_norm, brought_to(params, aggregate_norm_fn))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from fairseq import utils
 
+from fairseq_memtx.compat import gradient_norm
 from fairseq_memtx.compat.gradient_norm import brought_to
 
 
@@ -24,11 +25,15 @@ def test_norm_of_all_workers_is_still_asked_for():
     assert brought_to([parameter([1.0])], lambda norm: norm * 3)(torch.tensor(2.0)) == 6.0
 
 
-def test_clipping_is_what_it_was():
+def test_clipping_is_what_it_was(monkeypatch):
+    """And it is ours that fairseq's optimisers call."""
+    asked = []
+    monkeypatch.setattr(gradient_norm, "brought_to", lambda *given: asked.append(given))
     params = [parameter([3.0, 0.0]), parameter([4.0])]
     assert utils.clip_grad_norm_(iter(params), 1.0) == 5.0
     clipped = torch.cat([param.grad for param in params])
     torch.testing.assert_close(clipped, torch.tensor([0.6, 0.0, 0.8]))
+    assert asked == [(params, None)]
 
 
 def test_no_gradients_at_all():
