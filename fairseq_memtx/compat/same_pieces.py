@@ -96,6 +96,11 @@ def record_of(task: Any, settings: Any = None) -> FolderText | None:
     return next(filter(None, map(read_record, folders)), None)
 
 
+def name_of(settings: Any, kind: str) -> str | None:
+    """What ``--bpe`` or ``--tokenizer`` names, in a configuration or in plain flags."""
+    return getattr(settings, "_name", None) or getattr(settings, kind, None)
+
+
 def codes_of(settings: Any) -> Path | None:
     """``--bpe-codes``, whether settings are those of ``--bpe`` or lie beside them."""
     whole = settings._get_parent() if hasattr(settings, "_get_parent") else None
@@ -112,7 +117,7 @@ def folder_tokenizer(encoder: Any, record: FolderText, task: Any, settings: Any)
     Raises:
         MemtxError: if it is another than the folder's text was split with.
     """
-    name = getattr(settings, "_name", None)
+    name = name_of(settings, "tokenizer")
     if encoder is None:
         if record.moses and record.languages:
             logger.info(
@@ -150,7 +155,7 @@ def folder_bpe(encoder: Any, record: FolderText, task: Any, settings: Any) -> An
     Raises:
         MemtxError: if it is another than the folder's text was cut with, or its files are damaged.
     """
-    name = getattr(settings, "_name", None)
+    name = name_of(settings, "bpe")
     fitting = {"pieces": "subword_nmt", "words": None, "gpt2": "gpt2"}[record.unit]
     if encoder is None and fitting:
         if not record.languages:

@@ -8,12 +8,13 @@ that Python or fairseq take for something else, scripts without spaces, words li
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, succeed, train_flags
 from fairseq import options, tasks
 from fairseq.data import Dictionary
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
@@ -22,7 +23,9 @@ from fairseq.models.roberta.hub_interface import RobertaHubInterface
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
+from fairseq_memtx.compat import same_pieces
 from fairseq_memtx.data.question_windows import TextEncoder
+from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.text import FolderText, split_words
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -252,3 +255,127 @@ def test_language_models_and_their_readers(unit, lowercase, tmp_path, monkeypatc
         )
 
     same()
+
+
+def task_of(folder: Path):
+    """As much of a task as has a data folder."""
+    return tasks.masked_lm.MaskedLMTask(Namespace(data=str(folder)), Dictionary())
+
+
+def bpe_flags(folder: Path):
+    codes = str(folder / "bpecodes")
+    return Namespace(_name="subword_nmt", bpe="subword_nmt", bpe_codes=codes, bpe_separator="@@")
+
+
+def test_flags_that_do_not_fit_are_refused_or_told(translation, tmp_path, monkeypatch, caplog):
+    """Never cut in silence in another way than the folder was."""
+    folder = translation[False]
+    cfg, task, _, _ = interactive(folder, "de", "en")
+    with pytest.raises(
+        MemtxError, match=r"--tokenizer nltk is not how .* was split: use --tokenizer m"
+    ):
+        same_pieces.folder_tokenizer(
+            object(), FolderText.read(folder), task, Namespace(_name="nltk")
+        )
+    with pytest.raises(
+        MemtxError, match=r"--bpe characters is not how .* was cut: use --bpe subword_"
+    ):
+        task.build_bpe(Namespace(bpe="characters"))
+    interactive(translation[True], "de", "en")
+    assert "text is split without --moses-no-dash-splits, as" in caplog.text
+
+    without_fairseq(monkeypatch, tmp_path)
+    words = task_of(lm_folder(tmp_path / "words", "words"))
+    with pytest.raises(
+        MemtxError, match=r"--bpe subword_nmt .*: leave it out, as its words are whole"
+    ):
+        words.build_bpe(bpe_flags(folder))
+    words.build_tokenizer(cfg.tokenizer)
+    assert "--tokenizer moses splits text before it is cut as that in" in caplog.text
+    pieces = task_of(lm_folder(tmp_path / "pieces", "pieces", "--bpe-size", "80"))
+    assert pieces.build_bpe(None) is None
+    assert "is cut into pieces: add --bpe subword_nmt and its files" in caplog.text
+    pieces.build_bpe(bpe_flags(folder))
+    assert f"--bpe-codes {folder / 'bpecodes'} is not the BPE of" in caplog.text
+
+
+def test_a_folder_without_a_record_is_left_to_fairseq(tmp_path):
+    (tmp_path / "bpecodes").write_text("#version: 0.2\na b</w>\n")
+    bpe = task_of(tmp_path).build_bpe(bpe_flags(tmp_path))
+    assert type(bpe).__name__ == "SubwordNMTBPE"
+    assert task_of(tmp_path).build_bpe(None) is None
+
+
+def test_a_record_beside_the_codes_is_enough(translation, tmp_path):
+    """As for a model in a folder of its own, whose data lie elsewhere."""
+    record = same_pieces.record_of(task_of(tmp_path), bpe_flags(translation[True]))
+    assert record == FolderText.read(translation[True])
+
+
+def test_a_damaged_record_ends_in_one_line(tmp_path):
+    (tmp_path / "prepared.json").write_text("{")
+    with pytest.raises(MemtxError, match=r"prepared\.json: damaged file"):
+        task_of(tmp_path).build_bpe(None)
+
+
+def test_sentences_for_a_classifier(tmp_path, monkeypatch):
+    """The hub interface needs no flags: the folder of the table has all that cuts a sentence."""
+    without_fairseq(monkeypatch, tmp_path)
+    model = lm_folder(tmp_path / "lm", "pieces", "--bpe-size", "80", "--lowercase")
+    (tmp_path / "table").write_text("The Tree-House, he says.\t0\nDON'T <pad>\t1\n")
+    flags = ["--columns", "text", "label", "--inputs", "text", "--classes", "0", "1", "--raw-text"]
+    files = ["--train", tmp_path / "table", "--valid", tmp_path / "table", "--pretrained", model]
+    made = tmp_path / "made"
+    assert prepare_classification.main([*flags, *map(str, [*files, "--dest", made])]) == 0
+    task = task_of(made)
+    task.dictionary = Dictionary.load(str(model / "dict.txt"))
+    hub = RobertaHubInterface(Namespace(bpe=None), task, None)
+    prepared = (made / "input0/seen/train.tokens").read_text().splitlines()
+    for line, sentence in zip(prepared, ["The Tree-House, he says.", "DON'T <pad>"]):
+        numbers = task.dictionary.encode_line(line, add_if_not_exist=False).tolist()
+        assert hub.encode(sentence).tolist() == [0, *numbers]
+        assert hub.encode(sentence.upper()).tolist() == [0, *numbers]
+
+
+def test_lower_case_before_byte_pairs(tmp_path):
+    record = FolderText(tmp_path, "gpt2", lowercase=True)
+    (tmp_path / "prepared.json").write_text(json.dumps({"settings": {}, "text": record.entry()}))
+
+    class Letters:
+        def encode(self, text):
+            return " ".join(text)
+
+        def decode(self, tokens):
+            return tokens.replace(" ", "")
+
+    hub_bpe = same_pieces.folder_bpe(Letters(), record, None, Namespace(_name="gpt2"))
+    assert hub_bpe.encode("AbC") == "a b c"
+    assert hub_bpe.decode("a b") == "ab"
+
+
+@pytest.mark.training
+def test_the_commands(toy_text, tmp_path):
+    """What `fairseq-interactive` shows of raw text is what `fairseq-generate` shows of the folder."""
+    flags = ["--source", "src", "--target", "tgt", "--bpe-size", 40, "--dest", tmp_path / "bin"]
+    flags += ["--train", toy_text / "train", "--valid", toy_text / "valid", "--lowercase"]
+    (tmp_path / "test.src").write_bytes(
+        "\ufeffNine–ten, <pad> &amp; SEVEN\rten\r\n我们 one\r\n".encode()
+    )
+    (tmp_path / "test.tgt").write_text("ten nine\none\n")
+    flags += ["--test", tmp_path / "test"]
+    assert prepare_translation.main(list(map(str, flags))) == 0
+    data, saved = tmp_path / "bin", tmp_path / "saved"
+    succeed("fairseq-train", *train_flags(data, saved, "--max-update", 1))
+    plugin = ["--user-dir", "fairseq_memtx", "-s", "src", "-t", "tgt", "--cpu", "--beam", 1]
+    plugin += ["--path", saved / "checkpoint_last.pt", "--max-len-b", 3]
+    prepared = succeed("fairseq-generate", data, *plugin, "--required-batch-size-multiple", 1)
+    pieces = ["--tokenizer", "moses", "--moses-no-dash-splits", "--bpe", "subword_nmt"]
+    pieces += ["--bpe-codes", data / "bpecodes"]
+    raw = (tmp_path / "test.src").read_bytes().decode()
+    typed = succeed("fairseq-interactive", data, *plugin, *pieces, input=raw)
+
+    def sources(output: str) -> list[str]:
+        return sorted(line for line in output.split("\n") if line.startswith("S-"))
+
+    assert len(sources(prepared)) == 2
+    assert sources(typed) == sources(prepared)
