@@ -264,6 +264,47 @@ def test_byte_pairs_that_cannot_be_read(byte_pairs, tmp_path):
         setup(tmp_path, *byte_pairs)
 
 
+def test_case_is_that_of_the_dictionary(tmp_path, caplog):
+    """Of a model of lower-cased words, without any record of it."""
+    question = squad(1, 8)
+    question["data"][0]["paragraphs"][0]["context"] = "The CAT Sat on the Mat ."
+    answer = {"text": "CAT", "answer_start": 4}
+    question["data"][0]["paragraphs"][0]["qas"][0]["answers"] = [answer]
+    (tmp_path / "train.json").write_text(json.dumps(question), encoding="utf-8-sig")
+    (tmp_path / "dict.txt").write_text("the 1\ncat 1\nsat 1\non 1\nmat 1\n. 1\n")
+    task = setup(tmp_path, *SIZES)
+    assert task.encode("The CAT").pieces.tolist() == [4, 5]
+    with caplog.at_level("INFO"):
+        task.load_dataset("train")
+    row = task.dataset("train")[0]["rows"][0].tolist()
+    assert row[-8:] == [4, 5, 6, 7, 4, 8, 9, 2]
+    (tmp_path / "dict.txt").write_text("The 1\ncat 1\n")
+    task = setup(tmp_path, *SIZES)
+    assert task.encode("The CAT").pieces.tolist() == [4, 3]
+    task.load_dataset("train")
+    assert "tokens of 'train' are unknown: is dict.txt that of the model" in caplog.text
+
+
+def test_text_is_cut_as_the_folder_of_the_codes_was(corpus, tmp_path):
+    """The model's data folder, in which ``--bpe-codes`` lies, says how."""
+    (tmp_path / "bpecodes").write_text("#version: 0.2\nr e\nre d</w>\n")
+    (tmp_path / "bpevocab").write_text("re@@ 1\nd 1\n")
+    record = {"settings": {"unit": "pieces", "lowercase": True}}
+    (tmp_path / "prepared.json").write_text(json.dumps(record))
+    flags = ["--bpe", "subword_nmt", "--bpe-codes", tmp_path / "bpecodes"]
+    task = setup(corpus, *SIZES, *flags)
+    assert task.encode.lowercase
+    assert task.encode._by_record("red") == "re@@ d"  # as "red" is no piece of that text
+    record["settings"]["unit"] = "bytes"
+    (tmp_path / "prepared.json").write_text(json.dumps(record))
+    with pytest.raises(MemtxError, match="was cut into bytes, and answers are made of words"):
+        setup(corpus, *SIZES, *flags)
+    record["settings"]["unit"] = "words"
+    (tmp_path / "prepared.json").write_text(json.dumps(record))
+    with pytest.raises(MemtxError, match=r"--bpe subword_nmt is not how .* leave it out, as its w"):
+        setup(corpus, *SIZES, *flags)
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
