@@ -24,6 +24,7 @@ from .first_batches import make_batches_of_first_epoch
 from .gathered_lists import mend_gathered_lists
 from .gathering_iterators import let_iterators_gather
 from .gradient_norm import keep_norm_beside_gradients
+from .half_precision_state import keep_half_precision_state
 from .last_batches import keep_last_batches
 from .launched_workers import launched_workers, mend_launched_workers
 from .literals import read_literals_only
@@ -68,6 +69,7 @@ __all__ = [
     "mend_amp_optimizer",
     "mend_broadcast",
     "mend_data_parallel",
+    "keep_half_precision_state",
     "keep_norm_beside_gradients",
     "mend_fairseq",
     "mend_gathered_lists",
@@ -126,3 +128,4 @@ def mend_fairseq() -> None:
     write_checkpoints_aside()
     tell_tasks_of_updates()
     keep_norm_beside_gradients()
+    keep_half_precision_state()
