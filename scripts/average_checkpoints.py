@@ -10,7 +10,6 @@ optimiser state: it is for generation, or for ``--finetune-from-model``.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
@@ -19,6 +18,8 @@ import torch
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from written_aside import written_aside
 
 from fairseq_memtx import safe_loading
 from fairseq_memtx.errors import MemtxError
@@ -41,10 +42,8 @@ def main() -> None:
     inputs = arguments.inputs or newest_epochs(Path(arguments.last[1]), int(arguments.last[0]))
 
     averaged = average(inputs)
-    # Under another name until it is whole.
-    partial = arguments.output.with_name(arguments.output.name + ".partial")
-    torch.save(averaged, partial)
-    os.replace(partial, arguments.output)
+    with written_aside(arguments.output) as (partial,):
+        torch.save(averaged, partial)
     print(f"wrote {arguments.output}, the average of {', '.join(map(str, inputs))}")
 
 

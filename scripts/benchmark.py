@@ -27,6 +27,7 @@ import benchmark_language_model
 import benchmark_long_documents
 import benchmark_translation
 from benchmark_turns import SEED, machine
+from written_aside import written_aside
 
 BENCHMARKS = {
     "translation": benchmark_translation,
@@ -55,7 +56,8 @@ def main() -> None:
     }
     print(benchmark.table(result))
     if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        with written_aside(arguments.json) as (partial,):
+            partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

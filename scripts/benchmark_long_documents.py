@@ -34,6 +34,7 @@ from own_process import OwnProcess, in_own_process
 from peak_memory import Peak
 from torch import Tensor
 from tqdm import tqdm
+from written_aside import written_aside
 
 from fairseq_memtx.errors import MemtxError
 
@@ -301,4 +302,5 @@ def draw(result: dict[str, Any], path: Path) -> None:
             axis.grid(alpha=0.3)
     axes[0][0].legend()
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with written_aside(path) as (aside,):
+        figure.savefig(aside, format=path.suffix[1:] or "png", dpi=120)

@@ -36,7 +36,6 @@ does not.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,6 +67,7 @@ from transformer_xl_words import (
     refuse,
     vocabulary_rows,
 )
+from written_aside import written_aside
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.models.rmt_lm import RmtLanguageModelConfig
@@ -91,16 +91,17 @@ def main(line: list[str] | None = None) -> None:
     convert = to_published if arguments.reverse else to_ours
     result, settings = convert(arguments, vocabulary, dictionary)
 
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    if arguments.write_vocabulary:
-        write_text(arguments.write_vocabulary, vocabulary)
-    if arguments.write_dictionary:
-        words = dictionary.symbols[dictionary.nspecial :]
-        write_text(arguments.write_dictionary, [f"{word} 1" for word in words])
-    # Under another name until it is whole.
-    partial = arguments.output.with_name(arguments.output.name + ".partial")
-    torch.save(result, partial)
-    os.replace(partial, arguments.output)
+    texts = {
+        arguments.write_vocabulary: vocabulary,
+        arguments.write_dictionary: [
+            f"{word} 1" for word in dictionary.symbols[dictionary.nspecial :]
+        ],
+    }
+    texts.pop(None, None)  # one of them is read and not written
+    with written_aside(arguments.output, *texts) as (output, *others):
+        for other, lines in zip(others, texts.values()):
+            other.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        torch.save(result, output)
     print(f"wrote {arguments.output}: {settings}")
 
 
@@ -138,12 +139,6 @@ def parse(line: list[str] | None) -> argparse.Namespace:
 def numbers(text: str) -> list[int]:
     """``20000,40000`` as numbers."""
     return [int(number) for number in text.strip("[]()").split(",") if number]
-
-
-def write_text(path: Path, lines: list[str]) -> None:
-    """Write lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def to_ours(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from fairseq import checkpoint_utils, utils
 from torch import Tensor, nn
+from written_aside import written_aside
 
 PLUGIN = Path(__file__).resolve().parents[1] / "fairseq_memtx"
 utils.import_user_module(argparse.Namespace(user_dir=str(PLUGIN)))
@@ -69,11 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
     words = [task.source_dictionary[token] for token in tokens]
     chosen = choose(options.layer, len(layers))
     figure = draw({number: layers[number] for number in chosen}, words)
-    try:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(options.output, dpi=120)
-    except OSError as cause:
-        raise MemtxError(f"{options.output} cannot be written: {cause.strerror}") from cause
+    with written_aside(options.output) as (partial,):
+        figure.savefig(partial, format=options.output.suffix[1:], dpi=120)
     print(f"wrote {options.output}: {' '.join(words)}")
 
 

@@ -16,7 +16,6 @@ import argparse
 import json
 import logging
 import math
-import os
 import re
 import sys
 from contextlib import suppress
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Dict
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from plot_memory import FORMATS, figure_class, labels
+from written_aside import written_aside
 
 from fairseq_memtx.errors import MemtxError
 
@@ -222,21 +222,9 @@ def draw_panel(axes: Axes, curves: dict[str, list[Curve]]) -> dict[str, Artist]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the picture, under another name until it is whole.
-
-    Raises:
-        MemtxError: if it cannot be written.
-    """
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            figure.savefig(partial, format=path.suffix[1:], dpi=150)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as cause:
-        raise MemtxError(f"{path} cannot be written: {cause.strerror}") from cause
+    """Write the picture."""
+    with written_aside(path) as (partial,):
+        figure.savefig(partial, format=path.suffix[1:], dpi=150)
 
 
 if __name__ == "__main__":

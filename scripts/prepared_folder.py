@@ -10,13 +10,15 @@ import hashlib
 import json
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from collections import deque
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Callable
+from types import FrameType
+from typing import Any, Callable, NoReturn
 
 from plain_text import FolderText, TextError
 
@@ -36,15 +38,24 @@ def run(program: str, prepare: Callable[[], None]) -> int:
         print(f"{program}: error: {reason}", file=sys.stderr)
         return exit_code
 
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         prepare()
     except (PrepareError, TextError) as error:
         return fail(str(error))
     except OSError as error:  # such as a full disk or a folder that may not be written
         return fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except KeyboardInterrupt:
-        return fail("stopped; the next start begins anew", exit_code=130)
+    except KeyboardInterrupt as stopped:
+        number = stopped.args[0] if stopped.args else signal.SIGINT
+        return fail("stopped; the next start begins anew", exit_code=128 + number)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    """As Ctrl-C does, so that what was started is ended too."""
+    raise KeyboardInterrupt(number)
 
 
 def positive(text: str) -> int:

@@ -12,6 +12,7 @@
 # Expected: BLEU above 95 in about 2 minutes on 2 cores, after installation; with Multi30k about 36
 # BLEU in about an hour.
 set -euo pipefail
+source "$(dirname "$0")/end_together.sh"
 started_in=$PWD
 data="" output=""
 while [ $# -gt 0 ]; do

@@ -1,6 +1,8 @@
 # Sourced by the prepare scripts: reads [RAW_FOLDER] [DEST], finds Python, fetches and checks files.
 # Whatever is wrong is told in one line, with exit code 1.
 
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/end_together.sh"
+
 own=${1:-}  # the user's folder of raw files; empty when they are to be downloaded
 dest=${2:-}
 dest=${dest%/}

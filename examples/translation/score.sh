@@ -7,6 +7,7 @@
 # Prints BLEU and chrF with their signatures. The translations are kept beside the checkpoint, in
 # CHECKPOINT.SUBSET.txt, in the order of the test set.
 set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/end_together.sh"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 fail() {
   echo "score.sh: error: $1" >&2
