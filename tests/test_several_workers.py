@@ -162,7 +162,7 @@ def test_fine_tuning(family, trained_by_two, flags_of, tmp_path):
 
 
 def test_figures_are_summed_over_workers(trained_by_two, flags_of, toy_data):
-    """`fairseq-validate` of two workers says what that of one says."""
+    """`fairseq-validate` of two workers says what that of one says; the second has a batch less."""
     path = trained_by_two("mem_transformer", DEFAULT) / "checkpoint_last.pt"
     command = [
         "fairseq-validate", toy_data, "--user-dir", "fairseq_memtx", "--path", path, "--cpu",

@@ -16,6 +16,7 @@ from .broadcast_state import mend_broadcast
 from .data_folders import name_data_folders, what_it_is
 from .data_parallel import mend_data_parallel
 from .dictionaries import check_dictionaries
+from .empty_batches import leave_out_empty_batches
 from .encoders_without_flags import repair_encoders_without_flags
 from .ensembles import let_ensembles_be_evaluated
 from .epoch_loader import renew_loader_in_every_epoch
@@ -64,6 +65,7 @@ __all__ = [
     "keep_shortened_rows",
     "launched_workers",
     "let_ensembles_be_evaluated",
+    "leave_out_empty_batches",
     "let_iterators_gather",
     "make_batches_of_first_epoch",
     "mend_amp_optimizer",
@@ -119,6 +121,7 @@ def mend_fairseq() -> None:
     mend_broadcast()
     mend_data_parallel()
     mend_gathered_lists()
+    leave_out_empty_batches()
     mend_launched_workers()
     mend_out_of_memory()
     mend_recomputed_layers()
