@@ -36,6 +36,7 @@ def run(
     env: dict[str, str] | None = None,
     input: str = "",
     prepare: Callable[[], object] | None = None,
+    until: Callable[[], bool] | None = None,
 ) -> subprocess.CompletedProcess:
     """As `subprocess.run`, with the output captured as text.
 
@@ -47,12 +48,13 @@ def run(
         env: its environment, if not this process's.
         input: what it reads.
         prepare: called in its process before it, a function of a module.
+        until: asked a hundred times a second; once it is true, the process is killed.
 
     Raises:
         subprocess.TimeoutExpired: after ``timeout`` seconds, with what was printed by then.
     """
     job = command, arguments, cwd, dict(env or os.environ)
-    (result,) = _run_together([job], timeout, input, prepare)
+    (result,) = _run_together([job], timeout, input, prepare, until)
     return result
 
 
@@ -87,6 +89,7 @@ def _run_together(
     timeout: float,
     input: str = "",
     prepare: Callable[[], object] | None = None,
+    until: Callable[[], bool] | None = None,
 ) -> list[subprocess.CompletedProcess]:
     """What came of commands that run at the same time."""
     with tempfile.TemporaryDirectory() as folder:
@@ -100,10 +103,14 @@ def _run_together(
             started.append((process, streams))
         end, hung = time.monotonic() + timeout, []
         for number, (process, _) in enumerate(started):
-            over = wait([process.sentinel], max(end - time.monotonic(), 0))
+            over = killed = False
+            while not over and not killed and time.monotonic() < end:
+                over = wait([process.sentinel], 0.01 if until else end - time.monotonic())
+                killed = not over and until is not None and until()
             with _ASKING:
                 if not over:
                     process.kill()
+                if not over and not killed:
                     hung.append(number)
                 process.join()
         written = [

@@ -48,9 +48,10 @@ def test_places_that_cannot_be_written_to(tmp_path):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file/below.txt", tmp_path / "folder"):
-        with pytest.raises(MemtxError, match=f"{path} cannot be written: "), written_aside(
-            tmp_path / "first.txt", path
-        ) as partials:
+        with (
+            pytest.raises(MemtxError, match=f"{path} cannot be written: "),
+            written_aside(tmp_path / "first.txt", path) as partials,
+        ):
             partials[0].write_text("new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
@@ -64,9 +65,10 @@ def test_a_full_disk(tmp_path):
             lambda path: torch.save(torch.ones(9999), path),
             lambda path: path.write_bytes(b"1" * 9999),
         ):
-            with pytest.raises(MemtxError, match=r"a.pt cannot be written: "), written_aside(
-                tmp_path / "a.pt"
-            ) as (partial,):
+            with (
+                pytest.raises(MemtxError, match=r"a.pt cannot be written: "),
+                written_aside(tmp_path / "a.pt") as (partial,),
+            ):
                 write(partial)
             assert not list(tmp_path.iterdir())
     finally:
