@@ -175,7 +175,13 @@ def folder_bpe(encoder: Any, record: FolderText, task: Any, settings: Any) -> An
     if record.unit == "gpt2":
         return LowerCase(encoder) if record.lowercase else encoder
     if record.languages:
-        return PiecesOfWords(record, languages_of(task, record)[0])
+        language = languages_of(task, record)[0]
+        if record.vocabulary(language) is None:
+            logger.warning(
+                f"{record.folder} has no bpevocab.{language}, since an older version prepared it: "
+                "some words get other pieces than there, prepare it again"
+            )
+        return PiecesOfWords(record, language)
     return WholeText(record)
 
 

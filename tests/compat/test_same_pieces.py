@@ -9,6 +9,7 @@ that Python or fairseq take for something else, scripts without spaces, words li
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -297,6 +298,15 @@ def test_flags_that_do_not_fit_are_refused_or_told(translation, tmp_path, monkey
     assert "is cut into pieces: add --bpe subword_nmt and its files" in caplog.text
     pieces.build_bpe(bpe_flags(folder))
     assert f"--bpe-codes {folder / 'bpecodes'} is not the BPE of" in caplog.text
+
+
+def test_an_older_folder_is_told(translation, tmp_path, caplog):
+    """It has the record, but not the vocabularies."""
+    for name in ("bpecodes", "dict.de.txt", "dict.en.txt", "prepared.json"):
+        shutil.copy(translation[False] / name, tmp_path)
+    _, _, tokenizer, bpe = interactive(tmp_path, "de", "en")
+    assert bpe.encode(tokenizer.encode("Der Hund."))
+    assert "has no bpevocab.de, since an older version prepared it" in caplog.text
 
 
 def test_a_folder_without_a_record_is_left_to_fairseq(tmp_path):
