@@ -42,3 +42,10 @@ def test_other_encodings_end_in_one_line(encoding, mark):
         return
     with pytest.raises(TextError, match=r"text: (UTF-16|UTF-32|not UTF-8|has a zero byte)"):
         lines(f"{mark}größer\nklein\n".encode(encoding))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_wide_characters_without_a_mark_are_no_text(encoding):
+    """They are valid UTF-8 where all letters are of ASCII."""
+    with pytest.raises(TextError, match="text: has a zero byte, so it is UTF-16 or no text"):
+        lines("plain letters\n".encode(encoding))
