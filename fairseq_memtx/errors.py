@@ -86,6 +86,26 @@ _FAIRSEQ_ERRORS = [
         f"there is no set {{file}}: {_PREPROCESS}",
     ),
     (
+        AssertionError,
+        r"Dataset contains mask_idx \(=(?P<token>\d+)\)",
+        None,
+        "the text has the token {token}, which is that of <mask>: use the dict.txt that it was "
+        f"made with, or {_PREPROCESS}",
+    ),
+    (
+        AssertionError,
+        r"Must set task.num_classes",
+        None,
+        "--num-classes is to be 1 or more: give as many as label/dict.txt has labels",
+    ),
+    (
+        RuntimeError,
+        r"(not enough memory|can't allocate memory): you tried to allocate (?P<bytes>\d+) bytes",
+        None,
+        "this machine has not the {bytes} bytes of memory that were asked for: use smaller sizes, "
+        "or a smaller batch",
+    ),
+    (
         Exception,
         r"Size of sample #(?P<index>\d+) is invalid \(=(?P<size>.*?)\) since "
         r"max_positions=(?P<limit>.*?), skip",

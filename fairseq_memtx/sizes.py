@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import MemtxError
 
+MOST = 1 << 31  # tokens, channels, layers: more than any machine has
 # Of a model's configuration: at least 1.
 _COUNTS = """
     encoder_layers decoder_layers encoder_attention_heads decoder_attention_heads encoder_embed_dim
@@ -122,19 +123,23 @@ def check_run(run: Any) -> None:
         for name in names.split():
             value = getattr(part, name, None)
             for number in [value] if _single(value) else value:
-                _at_least(name, number, least)
+                _at_least(name, number, least, most=1 << 63)  # fairseq's own "no limit"
     temperature = getattr(getattr(run, "generation", None), "temperature", None)
     if temperature is not None and not temperature > 0:
         raise MemtxError(f"--temperature {temperature} is too small: use more than 0")
 
 
-def _at_least(name: str, value: Any, least: int) -> None:
+def _at_least(name: str, value: Any, least: int, most: int = MOST) -> None:
     if value is None:
         return
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise MemtxError(f"{_flag(name)} {value} is no number") from None
+    except OverflowError:
+        number = math.inf
+    if number > most:
+        raise MemtxError(f"{_flag(name)} {str(value)[:40]} is too big: use {most} or less")
     if math.isnan(number) or number < least:
         raise MemtxError(f"{_flag(name)} {value} is too small: use {least} or more")
 

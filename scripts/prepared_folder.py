@@ -60,7 +60,7 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
 
 def positive(text: str) -> int:
     """A whole number above zero, for the command line."""
-    if int(text) < 1:
+    if not 1 <= int(text) < 1 << 31:
         raise ValueError
     return int(text)
 

@@ -99,10 +99,9 @@ def _value(content: bytes, place: int, choice: int) -> bytes:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return content
-    places = list(_places(value))
-    if not places:
+    if not isinstance(value, (dict, list)) or not value:
         return content
-    owner, name = places[place % len(places)]
+    owner, name = nth_place(value, place)
     new = VALUES[choice % len(VALUES)]
     if choice % 7 == 0:
         del owner[name]
@@ -111,6 +110,12 @@ def _value(content: bytes, place: int, choice: int) -> bytes:
     else:
         owner[name] = new
     return json.dumps(value).encode()
+
+
+def nth_place(value: Any, number: int) -> tuple[Any, Any]:
+    """A dictionary or list somewhere in a value, and a name or number in it."""
+    places = list(_places(value))
+    return places[number % len(places)]
 
 
 def _places(value: Any):

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import mutations
 import pytest
-import torch
-from fairseq import options, tasks
-from fairseq.data import Dictionary, encoders, indexed_dataset
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq import tasks
+from fairseq.data import Dictionary, encoders
 from referee import write
+from tiny_models import LINES, MODELS, configuration, whole_sets
 
 from fairseq_memtx import data_folder
 from fairseq_memtx.data.question_answering import read_questions
@@ -73,9 +72,6 @@ def test_questions(fuzz):
     fuzz("questions", mutations.broken(QUESTIONS), case)
 
 
-LINES = "".join(f"w{number} {30 - number}\n" for number in range(20)).encode()
-
-
 def test_dictionaries(fuzz):
     def case(folder: Path, files: dict[str, bytes]) -> None:
         write(folder, files)
@@ -91,80 +87,11 @@ def test_dictionaries(fuzz):
     fuzz("dictionaries", mutations.broken({"dict.txt": LINES}), case)
 
 
-SENTENCES = [[4, 5, 6, 2], [7, 2], [8, 9, 10, 11, 23, 2], [2], [12, 13, 14, 2]]
-LABELS = [[4 + number % 3, 2] for number in range(5)]
-
-
-def binarised(folder: Path, impl: str, sentences: list[list[int]]) -> None:
-    """Write a set as ``fairseq-preprocess`` does."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    builder = indexed_dataset.make_builder(f"{folder}.bin", impl, vocab_size=24)
-    for sentence in sentences:
-        builder.add_item(torch.IntTensor(sentence))
-    builder.finalize(f"{folder}.idx")
-
-
-@pytest.fixture(scope="module")
-def whole_sets(tmp_path_factory) -> dict[str, dict[str, bytes]]:
-    """The files of a folder for each task."""
-    folder = tmp_path_factory.mktemp("sets")
-    tagged = [[token, *sentence[1:]] for token, sentence in zip((4, 5, 6, 4, 5), SENTENCES)]
-    tags = [[4 + token % 3 for token in sentence[:-1]] + [2] for sentence in tagged]
-    tags[3] = [4, 2]
-    for impl in ("mmap", "cached"):
-        for side in ("src", "tgt"):
-            binarised(folder / f"translation {impl}/train.src-tgt.{side}", impl, SENTENCES)
-        binarised(folder / f"one text {impl}/train", impl, SENTENCES)
-        binarised(folder / f"one text {impl}/train1", impl, SENTENCES[:2])
-        for side, rows in (("input0", SENTENCES), ("label", LABELS)):
-            binarised(folder / f"labels {impl}/{side}/train", impl, rows)
-        binarised(folder / f"tags {impl}/input0/train", impl, [[4, 5, 6, 2], [7, 2]])
-        binarised(folder / f"tags {impl}/label/train", impl, [[4, 5, 6, 2], [6, 2]])
-    for path in folder.iterdir():
-        kind = path.name.split()[0]
-        for name in {
-            "translation": ["dict.src.txt", "dict.tgt.txt"],
-            "one": ["dict.txt"],
-            "labels": ["input0/dict.txt", "label/dict.txt"],
-            "tags": ["input0/dict.txt", "label/dict.txt"],
-        }[kind]:
-            labels = b"A 1\nB 1\nC 1\n"
-            (path / name).write_bytes(labels if name.startswith("label") else LINES)
-    return {
-        path.name: {
-            str(file.relative_to(path)): file.read_bytes()
-            for file in path.rglob("*")
-            if file.is_file()
-        }
-        for path in folder.iterdir()
-    }
-
-
-MODELS = {
-    "translation": "--task translation -s src -t tgt --arch mem_transformer_tiny",
-    "one text": "--task rmt_language_modeling --arch rmt_lm_tiny --tokens-per-sample 4 "
-    "--batch-size 2",
-    "masked": "--task masked_lm --arch gmat_roberta_tiny --criterion masked_lm "
-    "--tokens-per-sample 8",
-    "labels": "--task sentence_prediction --arch gmat_roberta_tiny --num-classes 3 --init-token 0 "
-    "--criterion sentence_prediction --max-positions 20",
-    "tags": "--task sequence_tagging --arch gmat_roberta_tiny --criterion sequence_tagging",
-}
-
-
-def configuration(kind: str, folder: object = "data"):
-    """What a command line of a kind of model says."""
-    flags = [str(folder), *MODELS[kind].split(), "--cpu", "--num-workers", "0"]
-    flags += ["--required-batch-size-multiple", "1"]
-    parser = options.get_training_parser()
-    return convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, flags))
-
-
 @pytest.mark.parametrize("impl", ["mmap", "cached"])
 @pytest.mark.parametrize("kind", MODELS)
-def test_binarised_text(fuzz, whole_sets, kind, impl):
+def test_binarised_text(fuzz, kind, impl):
     cfg = configuration(kind)
-    whole = whole_sets[f"{'one text' if kind == 'masked' else kind} {impl}"]
+    whole = whole_sets()[f"{'one text' if kind == 'masked' else kind} {impl}"]
 
     def case(folder: Path, files: dict[str, bytes]) -> None:
         write(folder, files)
