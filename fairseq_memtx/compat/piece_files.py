@@ -35,8 +35,10 @@ def check_piece_files() -> None:
                     bpe.encode("word")  # of a version of the codes that the package knows
         except MemtxError:
             raise
+        except TextError as cause:
+            raise MemtxError(f"--bpe cannot be used: {cause}") from cause
         except (Exception, SystemExit) as cause:  # whatever comes
-            told = " ".join((said.getvalue() or str(cause) or repr(cause)).split())[-200:]
+            told = " ".join((said.getvalue() or str(cause) or repr(cause)).split())[-400:]
             raise MemtxError(f"--bpe cannot be used: {told}: check its flags and files") from cause
         sys.stderr.write(said.getvalue())
         return bpe

@@ -227,3 +227,31 @@ def test_files_that_cannot_be_read(tmp_path):
         file.write_bytes(content)
         with pytest.raises(MemtxError, match=r"train.json is not JSON in UTF-8 \(.*cut off"):
             read_questions(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[" * 100_000, "lists in lists without end"),
+        ('{"a":' * 100_000, "lists in lists without end"),
+        ("[" * 100_000 + "]" * 100_000, "lists in lists without end"),
+        ("NaN", "holds no questions"),
+        ("1" * 5000, "not JSON"),
+        (json.dumps(SQUAD).replace('"id"', '"is_impossible": 1, "id"'), "has to be true or false"),
+        (json.dumps(SQUAD).replace('"id": "', '"id": "\\ud83d', 1), "half a character"),
+    ],
+)
+def test_json_that_is_hostile(tmp_path, content, says):
+    """One line each, whatever the depth, and none that a terminal cannot write."""
+    file = tmp_path / "questions.json"
+    file.write_text(content)
+    with pytest.raises(MemtxError, match=says) as error:
+        read_questions(file)
+    assert str(error.value).encode("utf-8")
+    assert len(str(error.value)) < 500
+
+
+def test_a_mark_at_the_start_of_json(tmp_path):
+    file = tmp_path / "questions.json"
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(SQUAD).encode())
+    assert read_questions(file)
