@@ -214,6 +214,13 @@ _FAIRSEQ_ERRORS = [
         "there is no file of embeddings {file}: check --encoder-embed-path and "
         "--decoder-embed-path",
     ),
+    (
+        TypeError,
+        r"missing 1 required positional argument: 'prev_output_tokens'",
+        "score",
+        "score() is for language models: give a translation and its source to fairseq-generate "
+        "--score-reference",
+    ),
     (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
     (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),
 ]
