@@ -158,13 +158,21 @@ def test_translation(variant, left):
         torch.testing.assert_close(found, expected, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("search", [{"beam_size": 3}, {"beam_size": 2, "min_len": 4}])
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"beam_size": 3},
+        {"beam_size": 2, "min_len": 4},
+        {"beam_size": 3, "max_len_a": 0.6, "max_len_b": 1},
+    ],
+    ids=str,
+)
 def test_translations(search):
     """Beams, their scores and their order, of a sentence alone and beside longer ones."""
     model = build("tokens")
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    generator = SequenceGenerator([model], words(), max_len_b=12, **search)
+    generator = SequenceGenerator([model], words(), **{"max_len_b": 12, **search})
 
     def translate(source: torch.Tensor) -> list[list[dict]]:
         net_input = {"src_tokens": source, "src_lengths": source.ne(PAD).sum(dim=1)}

@@ -28,6 +28,7 @@ from .gradient_norm import keep_norm_beside_gradients
 from .half_precision_state import keep_half_precision_state
 from .last_batches import keep_last_batches
 from .launched_workers import launched_workers, mend_launched_workers
+from .length_limits import limit_every_text_by_its_own_source
 from .literals import read_literals_only
 from .masked_rows import keep_shortened_rows
 from .numpy_two import repair_batch_buckets, restore_numpy_long
@@ -67,6 +68,7 @@ __all__ = [
     "let_ensembles_be_evaluated",
     "leave_out_empty_batches",
     "let_iterators_gather",
+    "limit_every_text_by_its_own_source",
     "make_batches_of_first_epoch",
     "mend_amp_optimizer",
     "mend_broadcast",
@@ -106,6 +108,7 @@ def mend_fairseq() -> None:
     repair_encoders_without_flags()
     keep_prompts_as_typed()
     keep_last_batches()
+    limit_every_text_by_its_own_source()
     cut_text_as_the_folder_was()
     keep_shortened_rows()
     check_sentence_prediction()

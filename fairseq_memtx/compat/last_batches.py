@@ -12,8 +12,8 @@ def keep_last_batches() -> None:
 
     A last batch whose size is no multiple fairseq throws away, without a word (``batch_by_size`` in
     ``data/data_utils.py``): those are the longest rows, another few with every ``--batch-size``,
-    and all of a set where that is below 8. Here they come in batches of their own, whose sizes are
-    multiples, or below one, as the flag's help says.
+    and all of a set where that is below 8. Here they are a batch of their own, of fewer rows than
+    the multiple, as the flag's help allows.
     """
     from fairseq.data import data_utils
 
@@ -31,16 +31,14 @@ def keep_last_batches() -> None:
         required_batch_size_multiple=1,
         fixed_shapes=None,
     ):
-        multiple = required_batch_size_multiple
         if not isinstance(indices, np.ndarray):
             indices = np.fromiter(indices, dtype=np.int64)
-        limits = max_tokens, max_sentences, multiple, fixed_shapes
+        limits = max_tokens, max_sentences, required_batch_size_multiple, fixed_shapes
         batches = list(without_last(indices, num_tokens_fn, num_tokens_vec, *limits))
         if fixed_shapes is None:
             # Batches are pieces of ``indices``, in order.
             rest = indices[sum(map(len, batches)) :]
-            whole = len(rest) - len(rest) % multiple
-            batches += [part for part in (rest[:whole], rest[whole:]) if len(part)]
+            batches += [rest] if len(rest) else []
         return batches
 
     data_utils.batch_by_size = batch_by_size

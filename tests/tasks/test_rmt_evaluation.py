@@ -89,8 +89,8 @@ def test_an_ensemble_has_a_state_for_each_model(toy_lm, kind):
     _, two, _ = random_model(toy_lm, 2, *BACKBONES[kind])
     scorer = SequenceScorer(task.target_dictionary)
 
-    def scores(*models):
-        batches = task.eval_lm_dataloader(task.dataset("valid"), batch_size=1)
+    def scores(*models, size: int = 1):
+        batches = task.eval_lm_dataloader(task.dataset("valid"), batch_size=size)
         found = [scorer.generate(models, batch) for batch in batches]
         return torch.cat([row[0]["positional_scores"] for rows in found for row in rows])
 
@@ -99,6 +99,9 @@ def test_an_ensemble_has_a_state_for_each_model(toy_lm, kind):
     torch.testing.assert_close(scores(one, two), expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(scores(two, one), expected, atol=1e-6, rtol=0)
     assert (alone[0] - alone[1]).abs().max() > 0.1
+    # Both streams at once; the state of the first is none of the second's.
+    both = scores(one, two, size=2)
+    torch.testing.assert_close(both.sort().values, expected.sort().values, atol=1e-6, rtol=0)
 
 
 def test_an_ensemble_writes_with_a_state_for_each_model(toy_lm):
