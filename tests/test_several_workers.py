@@ -147,6 +147,21 @@ def test_two_workers_are_one_that_reads_what_both_read(family, trained_by_two, f
             torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-4)
 
 
+def test_a_worker_whose_streams_are_over_waits_for_the_others(flags_of, tmp_path):
+    """One of two streams has 13 segments and the other 12: the second worker's last is empty."""
+    streams = ["--tokens-per-sample", 68, "--window-segments", 1, "--update-freq", 1]
+    folders = tmp_path / "one", tmp_path / "two"
+    one, two = (
+        flags_of("rmt_lm", *streams, "--max-update", 15, "--batch-size", size, "--save-dir", folder)
+        for size, folder in zip((2, 1), folders)
+    )
+    assert "begin training epoch 2" in succeed("fairseq-train", *one)
+    workers_succeed("fairseq-train", *two)
+    of_one, of_two = (last(folder)["model"] for folder in folders)
+    for name, value in of_one.items():
+        torch.testing.assert_close(of_two[name], value, rtol=0, atol=1e-5, msg=name)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fine_tuning(family, trained_by_two, flags_of, tmp_path):
     """Both workers begin with the weights of the model that is given."""
@@ -270,3 +285,12 @@ def test_several_workers_need_a_launcher(flags_of, tmp_path):
         *flags_of("rmt_lm", "--distributed-world-size", 2, "--save-dir", tmp_path),
     )
     assert 'torchrun --nproc_per_node 2 "$(which fairseq-train)"' in line
+
+
+def test_a_loss_that_one_backend_cannot_have(flags_of, tmp_path):
+    line = fail(
+        "fairseq-train",
+        *flags_of("rmt_lm", "--adaptive-softmax-cutoff", 8, "--save-dir", tmp_path),
+        *["--criterion", "adaptive_loss"],
+    )
+    assert "use --criterion segment_cross_entropy, or --ddp-backend legacy_ddp" in line
