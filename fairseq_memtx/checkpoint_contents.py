@@ -134,6 +134,21 @@ def check_named_files(cfg: Any, path: str, overrides: Mapping[str, Any]) -> None
                 )
 
 
+def forget_written_files(cfg: Any, path: str, overrides: Mapping[str, Any]) -> None:
+    """Take out the one setting by which ``fairseq-validate`` would overwrite a file.
+
+    ``--save-predictions`` of the criterion ``sentence_ranking``, unless the user gave it by hand.
+    """
+    criterion = cfg.get("criterion") if cfg else None
+    written = getattr(criterion, "save_predictions", None)
+    if written is not None and "save_predictions" not in overrides:
+        logger.warning(
+            f"checkpoint {path} would have the predictions written to {written}: give "
+            "--save-predictions to have them"
+        )
+        criterion.save_predictions = None
+
+
 def settings(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Names and values of a configuration, of whatever it is made."""
     if isinstance(node, DictConfig):

@@ -105,7 +105,11 @@ def _guarded(load_checkpoint_to_cpu: Callable[..., dict[str, Any]]) -> Callable:
     def load(path: str, arg_overrides: dict[str, Any] | None = None, *args: Any, **kwargs: Any):
         check(checkpoint_utils.PathManager.get_local_path(path))
         state = load_checkpoint_to_cpu(path, arg_overrides, *args, **kwargs)
-        checkpoint_contents.check_named_files(state.get("cfg"), path, arg_overrides or {})
+        for look in (
+            checkpoint_contents.check_named_files,
+            checkpoint_contents.forget_written_files,
+        ):
+            look(state.get("cfg"), path, arg_overrides or {})
         return state
 
     return load

@@ -13,8 +13,10 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -39,7 +41,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.output.exists():
         raise MemtxError(f"{arguments.output} exists: delete it, or give another --output")
-    inputs = arguments.inputs or newest_epochs(Path(arguments.last[1]), int(arguments.last[0]))
+    if not arguments.output.parent.is_dir():
+        raise MemtxError(f"there is no folder {arguments.output.parent}: make it, for --output")
+    inputs = arguments.inputs or newest_epochs(*arguments.last)
 
     averaged = average(inputs)
     with written_aside(arguments.output) as (partial,):
@@ -47,42 +51,56 @@ def main() -> None:
     print(f"wrote {arguments.output}, the average of {', '.join(map(str, inputs))}")
 
 
-def newest_epochs(folder: Path, count: int) -> list[Path]:
-    """The last ``count`` of ``checkpoint<epoch>.pt`` in a folder, oldest first."""
+def newest_epochs(count: str, folder: str) -> list[Path]:
+    """The last ``count`` of ``checkpoint<epoch>.pt`` in a folder, oldest first.
+
+    Raises:
+        MemtxError: if the count is no number, or if there are fewer.
+    """
+    if not count.isdecimal():
+        raise MemtxError(f"--last {count} {folder}: {count} is no number of epochs, such as 5")
+    if not Path(folder).is_dir():
+        raise MemtxError(f"there is no folder {folder}: check --last")
     epochs = {
         int(match[1]): path
-        for path in folder.glob("checkpoint*.pt")
+        for path in Path(folder).glob("checkpoint*.pt")
         if (match := re.fullmatch(r"checkpoint(\d+)\.pt", path.name))
     }
-    if not 1 <= count <= len(epochs):
+    if not 1 <= int(count) <= len(epochs):
         raise MemtxError(
             f"{folder} has {len(epochs)} epoch checkpoints and {count} are to be averaged: "
             "train without --no-epoch-checkpoints, or give fewer"
         )
-    return [epochs[epoch] for epoch in sorted(epochs)[-count:]]
+    return [epochs[epoch] for epoch in sorted(epochs)[-int(count) :]]
 
 
-def average(paths: list[Path]) -> dict:
+def average(paths: list[Path]) -> dict[str, Any]:
     """The mean of the models, in float64, with what the last file holds beside its weights.
 
+    What counts, such as a version, is the last file's too.
+
     Raises:
-        MemtxError: if a file is missing or of another model than the first.
+        MemtxError: if a file is missing, broken, or of another model than the first.
     """
-    total: dict[str, torch.Tensor] = {}
+    total: dict[str, Tensor] = {}
+    first = None
     for path in tqdm(paths, desc="checkpoints", unit="file"):
         if not path.exists():
             raise MemtxError(f"there is no checkpoint {path}: check --inputs")
-        state = safe_loading.load(str(path))
-        shapes = {name: tuple(value.shape) for name, value in state["model"].items()}
-        if total and shapes != {name: tuple(value.shape) for name, value in total.items()}:
+        state = safe_loading.load_checkpoint(str(path))
+        weights = state["model"]
+        described = {name: (value.shape, value.dtype) for name, value in weights.items()}
+        first = first or described
+        if described != first:
             raise MemtxError(
-                f"checkpoint {path} is of another model than {paths[0]}: average checkpoints of "
-                "one training run"
+                f"checkpoint {path} is of another model or precision than {paths[0]}: average "
+                "checkpoints of one training run"
             )
-        for name, value in state["model"].items():
+        for name, value in weights.items():
             total[name] = total.get(name, 0) + value.double()
     state["model"] = {
-        name: (total[name] / len(paths)).to(value.dtype) for name, value in state["model"].items()
+        name: (total[name] / len(paths)).to(value.dtype) if value.is_floating_point() else value
+        for name, value in weights.items()
     }
     return {name: state[name] for name in NEEDED if name in state}
 

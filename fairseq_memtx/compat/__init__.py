@@ -21,6 +21,7 @@ from .encoders_without_flags import repair_encoders_without_flags
 from .ensembles import let_ensembles_be_evaluated
 from .epoch_loader import renew_loader_in_every_epoch
 from .fast_path import drop_fast_path, drop_fast_path_weights
+from .fasta_paths import quote_fasta_paths
 from .first_batches import make_batches_of_first_epoch
 from .gathered_lists import mend_gathered_lists
 from .gathering_iterators import let_iterators_gather
@@ -81,6 +82,8 @@ __all__ = [
     "mend_out_of_memory",
     "mend_recomputed_layers",
     "name_data_folders",
+    "OLDEST_PYTHON",
+    "quote_fasta_paths",
     "read_literals_only",
     "read_rows",
     "read_text",
@@ -102,6 +105,7 @@ __all__ = [
 def mend_fairseq() -> None:
     """Apply every repair, once; each leaves a fairseq that has not its fault as it is."""
     read_literals_only()
+    quote_fasta_paths()
     restore_numpy_long()
     repair_batch_buckets()
     repair_whole_word_masking()

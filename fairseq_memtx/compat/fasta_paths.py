@@ -1,0 +1,25 @@
+"""Names of FASTA files, which fairseq hands to a shell."""
+
+from __future__ import annotations
+
+import shlex
+
+
+def quote_fasta_paths() -> None:
+    """Let a shell take the name of a FASTA file for a name, whatever is in it.
+
+    To index a file of ``--dataset-impl fasta``, fairseq writes its path into a line of a shell
+    (``fasta_dataset.py``, ``_build_index``). A folder of data or a language that is called
+    ``a;b`` ran ``b``.
+    """
+    from fairseq.data.fasta_dataset import FastaDataset
+
+    unmended = FastaDataset._build_index
+    if hasattr(unmended, "unmended"):
+        return
+
+    def build_index(dataset: FastaDataset, path: str):
+        return unmended(dataset, shlex.quote(path))
+
+    build_index.unmended = unmended
+    FastaDataset._build_index = build_index
