@@ -22,7 +22,7 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.trainer import Trainer
 
-from . import checkpoint_contents
+from . import checkpoint_contents, checkpoint_settings
 from .errors import MemtxError, explain
 
 logger = logging.getLogger(__name__)
@@ -106,8 +106,8 @@ def _guarded(load_checkpoint_to_cpu: Callable[..., dict[str, Any]]) -> Callable:
         check(checkpoint_utils.PathManager.get_local_path(path))
         state = load_checkpoint_to_cpu(path, arg_overrides, *args, **kwargs)
         for look in (
-            checkpoint_contents.check_named_files,
-            checkpoint_contents.forget_written_files,
+            checkpoint_settings.check_named_files,
+            checkpoint_settings.forget_written_files,
         ):
             look(state.get("cfg"), path, arg_overrides or {})
         return state
@@ -124,12 +124,17 @@ def _in_one_line(function: Callable, of_file: str, what: str) -> Callable:
         try:
             return function(*args, **kwargs)
         except Exception as cause:
-            if explain(cause) is not None:
-                raise
             files = signature.bind(*args, **kwargs).arguments[of_file]
             named = files if isinstance(files, str) else ", ".join(map(str, files))
+            line = explain(cause)
+            if line is not None and named in line:
+                raise
             logger.debug("this was the cause", exc_info=True)
-            raise MemtxError(f"checkpoint {named} {what}: {_first_line(cause)}") from cause
+            raise MemtxError(
+                f"checkpoint {named}: {line}"
+                if line is not None
+                else f"checkpoint {named} {what}: {_first_line(cause)}"
+            ) from cause
 
     return told
 

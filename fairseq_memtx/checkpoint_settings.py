@@ -1,0 +1,210 @@
+"""What the configuration in a checkpoint may say.
+
+It comes with the file, and models, tasks and criterions are made of it. It holds plain values and
+names that are registered here; nothing in it is put together while it is read, is a file of the
+network, or has a file overwritten.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import stat
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.models import ARCH_MODEL_REGISTRY
+from fairseq.registry import REGISTRIES as PART_REGISTRIES
+from fairseq.tasks import TASK_REGISTRY
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from .errors import MemtxError
+
+logger = logging.getLogger(__name__)
+
+ADVICE = "give a file that fairseq-train wrote"
+# Where fairseq looks the name of a section up.
+REGISTRIES = {
+    "model": ARCH_MODEL_REGISTRY,
+    "task": TASK_REGISTRY,
+    "criterion": CRITERION_REGISTRY,
+}
+# A model is as large by these settings as its own largest weight, or than this.
+SIZES = {
+    "_dim": 10_000,
+    "_heads": 10_000,
+    "_layers": 1_000,
+    "_positions": 1_000_000,
+    "memory_tokens": 10_000,
+}
+MOST_ENTRIES = 100_000
+FAIRSEQS_OWN = "https://dl.fbaipublicfiles.com/"
+
+
+def check(cfg: dict[str, Any] | None, args: Namespace | None, path: str) -> None:
+    """Refuse settings that fairseq could not have saved.
+
+    Args:
+        cfg: the configuration in sections.
+        args: the flat one of older versions.
+        path: of the checkpoint.
+
+    Raises:
+        MemtxError: naming the setting that is wrong.
+    """
+    for settings in (cfg, args):
+        _check_values(settings, path)
+    for part in PART_REGISTRIES:
+        # hydra would read a file of the name that is given to --bpe and the like, wherever it is.
+        name = getattr(args, part, None)
+        if name is not None and not (isinstance(name, str) and re.fullmatch(r"[\w.-]*", name)):
+            raise MemtxError(f"{path} has {name!r} for the setting {part}: {ADVICE}")
+    for section, content in (cfg or {}).items():
+        if not isinstance(section, str):
+            raise MemtxError(f"{path} has a section of cfg that is named by {kind_of(section)}")
+        if section in REGISTRIES and content is not None:
+            _check_section(section, content, path)
+    if cfg and not cfg.get("model"):
+        raise MemtxError(f"{path} has no cfg.model: {ADVICE}")
+    if cfg:
+        _check_numbers(cfg["model"], path)
+
+
+def check_sizes(cfg: dict[str, Any] | None, weights: dict[str, Tensor], path: str) -> None:
+    """Refuse a model that is larger than its own weights by far.
+
+    It is built before weights are compared, and may be larger than the machine.
+
+    Raises:
+        MemtxError: naming the setting.
+    """
+    largest = max((size for value in weights.values() for size in value.shape), default=0)
+    for name, value in entries((cfg or {}).get("model")):
+        for ending, most in SIZES.items():
+            fits = max(most, len(weights) if ending == "_layers" else largest)
+            if not name.endswith(ending) or not isinstance(value, (int, float)):
+                continue
+            if value > fits or (value < 0 and ending in ("_heads", "_layers")):
+                raise MemtxError(
+                    f"{path} has {value} for the setting {name}, which its own weights are far "
+                    f"from: {ADVICE}"
+                )
+
+
+def check_named_files(cfg: Any, path: str, overrides: Mapping[str, Any]) -> None:
+    """Refuse to take text apart by a file of the network, or by a device.
+
+    Args:
+        cfg: of a checkpoint, with ``overrides`` put into it.
+        path: of the checkpoint.
+        overrides: settings that the user gave by hand, who may name any file.
+
+    Raises:
+        MemtxError: naming the setting.
+    """
+    for section in ("bpe", "tokenizer"):
+        for name, value in entries(cfg.get(section) if cfg else None):
+            if name in overrides or not isinstance(value, str) or value.startswith(FAIRSEQS_OWN):
+                continue
+            if re.match(r"(https?|s3)://", value) or _is_device(value):
+                raise MemtxError(
+                    f"checkpoint {path} is refused, since its setting {section}.{name} would read "
+                    f"{value}: give a file of your own for {name}"
+                )
+
+
+def forget_written_files(cfg: Any, path: str, overrides: Mapping[str, Any]) -> None:
+    """Take out the one setting by which ``fairseq-validate`` would overwrite a file.
+
+    ``--save-predictions`` of the criterion ``sentence_ranking``, unless the user gave it by hand.
+    """
+    criterion = cfg.get("criterion") if cfg else None
+    written = getattr(criterion, "save_predictions", None)
+    if written is not None and "save_predictions" not in overrides:
+        logger.warning(
+            f"checkpoint {path} would have the predictions written to {written}: give "
+            "--save-predictions to have them"
+        )
+        criterion.save_predictions = None
+
+
+def entries(node: Any) -> list[tuple[str, Any]]:
+    """Names and values of a configuration, or of a state, of whatever it is made.
+
+    Raises:
+        ValueError: if there are more than `MOST_ENTRIES`. A list that is in another twice, which is
+            in another twice and so on, has no end for those who follow it.
+    """
+    found: list[tuple[str, Any]] = []
+    rest = [("", OmegaConf.to_container(node) if isinstance(node, DictConfig) else node)]
+    for _ in range(MOST_ENTRIES):
+        if not rest:
+            return found
+        name, content = rest.pop()
+        if isinstance(content, Namespace):
+            content = vars(content)
+        if isinstance(content, (dict, list, tuple)):
+            pairs = content.items() if isinstance(content, dict) else enumerate(content)
+            rest += [(f"{name}.{key}" if name else str(key), value) for key, value in pairs]
+        else:
+            found.append((name, content))
+    raise ValueError(f"more than {MOST_ENTRIES} entries")
+
+
+def kind_of(value: Any) -> str:
+    """``a str``, ``an int``, ``None``."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
+
+
+def _check_values(settings: Any, path: str) -> None:
+    """Plain values only. ``${oc.env:NAME}`` would read the environment; fairseq saves results."""
+    for name, value in entries(settings):
+        if isinstance(value, str) and "${" in value and not re.fullmatch(r"\$\{[\w.]+\}", value):
+            raise MemtxError(
+                f"checkpoint {path} is refused, since its setting {name} is {value[:80]!r}, which "
+                "would be evaluated: fairseq saves plain values"
+            )
+        if value is not None and not isinstance(value, (str, int, float)):
+            raise MemtxError(f"{path} has {kind_of(value)} for the setting {name}: {ADVICE}")
+
+
+def _check_section(section: str, content: Any, path: str) -> None:
+    if not isinstance(content, (dict, Namespace)):
+        raise MemtxError(f"{path} has {kind_of(content)} for cfg.{section}: {ADVICE}")
+    name = _name(section, content)
+    if name not in REGISTRIES[section]:
+        raise MemtxError(
+            f"{path} is of the {section} {name!r}, which nobody has registered: give the "
+            "--user-dir that has it"
+        )
+
+
+def _name(section: str, content: Any) -> Any:
+    """As fairseq finds it: old sections are flat configurations."""
+    found = vars(content) if isinstance(content, Namespace) else content
+    name = found.get("_name") or found.get("arch" if section == "model" else section)
+    return name if isinstance(name, str) else None
+
+
+def _check_numbers(model: dict[str, Any] | Namespace, path: str) -> None:
+    """What is a number on the command line is one in a checkpoint, or is not set."""
+    flags = argparse.ArgumentParser(add_help=False)
+    ARCH_MODEL_REGISTRY[_name("model", model)].add_args(flags)
+    numbers = {flag.dest for flag in flags._actions if flag.type in (int, float)}
+    for name, value in (vars(model) if isinstance(model, Namespace) else model).items():
+        if name in numbers and value is not None and not isinstance(value, (int, float)):
+            raise MemtxError(f"{path} has {value!r} for the setting {name}, a number: {ADVICE}")
+
+
+def _is_device(value: str) -> bool:
+    try:
+        mode = os.stat(value).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
