@@ -17,6 +17,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass.configs import FairseqConfig
+from fairseq.dataclass.utils import interpret_dc_type
 from fairseq.models import ARCH_MODEL_REGISTRY
 from fairseq.registry import REGISTRIES as PART_REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
@@ -69,10 +72,16 @@ def check(cfg: dict[str, Any] | None, args: Namespace | None, path: str) -> None
             raise MemtxError(f"{path} has a section of cfg that is named by {kind_of(section)}")
         if section in REGISTRIES and content is not None:
             _check_section(section, content, path)
-    if cfg and not cfg.get("model"):
-        raise MemtxError(f"{path} has no cfg.model: {ADVICE}")
-    if cfg:
-        _check_numbers(cfg["model"], path)
+    if not cfg:
+        return
+    for section in REGISTRIES:
+        if not cfg.get(section):
+            raise MemtxError(f"{path} has no cfg.{section}: {ADVICE}")
+    for section, field in FairseqConfig.__dataclass_fields__.items():
+        fixed = isinstance(field.type, type) and issubclass(field.type, FairseqDataclass)
+        if section in cfg and fixed:
+            _check_fixed_section(section, cfg[section], field.type, path)
+    _check_numbers(cfg["model"], path)
 
 
 def check_sizes(cfg: dict[str, Any] | None, weights: dict[str, Tensor], path: str) -> None:
@@ -183,6 +192,17 @@ def _check_section(section: str, content: Any, path: str) -> None:
             f"{path} is of the {section} {name!r}, which nobody has registered: give the "
             "--user-dir that has it"
         )
+
+
+def _check_fixed_section(section: str, content: Any, kind: type, path: str) -> None:
+    """Of a section that has the same settings whatever is trained, such as ``generation``."""
+    if not isinstance(content, dict):
+        raise MemtxError(f"{path} has {kind_of(content)} for cfg.{section}: {ADVICE}")
+    for name, field in kind.__dataclass_fields__.items():
+        value = content.get(name)
+        number = interpret_dc_type(field.type) in (int, float)
+        if number and value is not None and not isinstance(value, (int, float)):
+            raise MemtxError(f"{path} has {value!r} for the setting {section}.{name}: {ADVICE}")
 
 
 def _name(section: str, content: Any) -> Any:

@@ -82,7 +82,6 @@ __all__ = [
     "mend_out_of_memory",
     "mend_recomputed_layers",
     "name_data_folders",
-    "OLDEST_PYTHON",
     "quote_fasta_paths",
     "read_literals_only",
     "read_rows",
