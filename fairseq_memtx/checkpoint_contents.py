@@ -20,6 +20,7 @@ from torch import Tensor
 from . import checkpoint_settings
 from .checkpoint_settings import ADVICE, entries, kind_of
 from .errors import MemtxError
+from .memory import RecurrentState
 
 NOTHING = type(None)
 # Several workers add their times up in a tensor, and --eval-bleu leaves numbers of numpy.
@@ -35,6 +36,10 @@ PARTS = [
     ("extra_state.train_iterator.epoch", int, False),
     ("extra_state.train_iterator.iterations_in_epoch", int, True),
     ("extra_state.train_iterator.version", int, True),
+    # Of `data.stream_iterator`.
+    ("extra_state.train_iterator.updates", int, True),
+    ("extra_state.train_iterator.layout", dict, True),
+    ("extra_state.train_iterator.streams", (NOTHING, list), True),
     ("extra_state.val_loss", (NOTHING, *NUMBER), True),
     ("extra_state.best", (NOTHING, *NUMBER), True),
     ("extra_state.previous_training_time", NUMBER, True),
@@ -104,6 +109,7 @@ def _check(state: Any, path: str) -> None:
     check_weights(state["model"], path)
     checkpoint_settings.check_sizes(state.get("cfg"), state["model"], path)
     _check_history(state, path)
+    _check_streams(state.get("extra_state", {}).get("train_iterator", {}), path)
     for part in ("extra_state", "last_optimizer_state"):
         _check_tensors(state.get(part), part, path)
     _check_optimizer(state.get("last_optimizer_state") or {}, path)
@@ -139,6 +145,16 @@ def _check_history(state: dict[str, Any], path: str) -> None:
         raise MemtxError(f"{path} has no dicts in its optimizer_history: {ADVICE}")
     for part, kinds, may_be_missing in HISTORY:
         _check_part(history[-1], part, kinds, may_be_missing, path)
+
+
+def _check_streams(iterator: dict[str, Any], path: str) -> None:
+    for state in iterator.get("streams") or []:
+        parts = state if isinstance(state, tuple) else (state,)
+        fits = len(parts) <= len(RecurrentState._fields)
+        if not fits or not all(part is None or isinstance(part, Tensor) for part in parts):
+            raise MemtxError(
+                f"{path} has no states in extra_state.train_iterator.streams: {ADVICE}"
+            )
 
 
 def _check_tensors(content: Any, part: str, path: str) -> None:

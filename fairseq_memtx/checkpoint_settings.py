@@ -20,7 +20,7 @@ from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.dataclass import FairseqDataclass
 from fairseq.dataclass.configs import FairseqConfig
 from fairseq.dataclass.utils import interpret_dc_type
-from fairseq.models import ARCH_MODEL_REGISTRY
+from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY
 from fairseq.registry import REGISTRIES as PART_REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
 from omegaconf import DictConfig, OmegaConf
@@ -213,12 +213,15 @@ def _name(section: str, content: Any) -> Any:
 
 
 def _check_numbers(model: dict[str, Any] | Namespace, path: str) -> None:
-    """What is a number on the command line is one in a checkpoint, or is not set."""
-    flags = argparse.ArgumentParser(add_help=False)
-    ARCH_MODEL_REGISTRY[_name("model", model)].add_args(flags)
+    """What is a number on the command line is one in a checkpoint, or is not set by default."""
+    flags, preset = argparse.ArgumentParser(add_help=False), Namespace()
+    arch = _name("model", model)
+    ARCH_MODEL_REGISTRY[arch].add_args(flags)
+    ARCH_CONFIG_REGISTRY[arch](preset)
     numbers = {flag.dest for flag in flags._actions if flag.type in (int, float)}
     for name, value in (vars(model) if isinstance(model, Namespace) else model).items():
-        if name in numbers and value is not None and not isinstance(value, (int, float)):
+        unset = value is None and getattr(preset, name, None) is None
+        if name in numbers and not unset and not isinstance(value, (int, float)):
             raise MemtxError(f"{path} has {value!r} for the setting {name}, a number: {ADVICE}")
 
 
