@@ -285,6 +285,26 @@ def test_back_with_all_words(tmp_path, capsys):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_words_are_not_left_behind_without_the_weights(back, tmp_path, monkeypatch):
+    """A full disk, told by torch in its own words, while the larger file is written."""
+    folder = Folder(tmp_path, random_weights())
+    flags = folder.flags()
+    if back:
+        convert(flags)
+        flags = folder.reverse_flags("--write-vocabulary", tmp_path / "new words.txt")
+    before = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+
+    def full_disk(state, path):
+        Path(path).write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(script.torch, "save", full_disk)
+    with pytest.raises(MemtxError, match=r"cannot be written: is the disk full\?"):
+        convert(flags)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == before
+
+
 def test_back_is_refused_where_probability_would_be_lost(tmp_path):
     folder = Folder(tmp_path, random_weights())
     convert(folder.flags())
