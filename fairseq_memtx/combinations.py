@@ -38,7 +38,7 @@ def check(arch: str, task: str) -> None:
     if fits_model is not None and _known(model) and not fits_model(model):
         raise MemtxError(
             f"--task {task} does not fit --arch {arch}, it needs {TASK_REGISTRY[task].needs}, such "
-            f"as --arch {_or(_ours(task))}"
+            f"as --arch {_or(_ours(task))}{getattr(TASK_REGISTRY[task], 'for_others', '')}"
         )
 
 

@@ -184,6 +184,13 @@ _FAIRSEQ_ERRORS = [
         "with --reset-dataloader",
     ),
     (
+        Exception,
+        r"Interpolation key 'task\.\w+' not found.*object_type=RmtLanguageModelConfig",
+        None,
+        "--arch rmt_lm and its sizes do not fit this --task (translation, where none is given): "
+        "use --task rmt_language_modeling",
+    ),
+    (
         RuntimeError,
         r"^$",
         "parse_args_and_arch",

@@ -30,6 +30,9 @@ _OF_THE_RUN = [
     ("common", 1, "log_interval"),
     ("checkpoint", 1, "save_interval"),
     ("checkpoint", 0, "save_interval_updates"),
+    ("lr_scheduler", 0, "warmup_updates"),
+    ("lr_scheduler", 1, "total_num_update"),
+    ("optimizer", 0, "weight_decay adam_eps"),
     ("distributed_training", 1, "distributed_world_size"),
     ("generation", 1, "beam nbest"),
     ("generation", 0, "max_len_a max_len_b min_len no_repeat_ngram_size prefix_size"),
@@ -124,6 +127,9 @@ def check_run(run: Any) -> None:
             value = getattr(part, name, None)
             for number in [value] if _single(value) else value:
                 _at_least(name, number, least, most=1 << 63)  # fairseq's own "no limit"
+    scheduler = getattr(run, "lr_scheduler", None)
+    if getattr(scheduler, "_name", None) == "inverse_sqrt":
+        _at_least("warmup_updates", scheduler.warmup_updates, 1)  # the rate is divided by it
     temperature = getattr(getattr(run, "generation", None), "temperature", None)
     if temperature is not None and not temperature > 0:
         raise MemtxError(f"--temperature {temperature} is too small: use more than 0")

@@ -69,9 +69,18 @@ def test_all_that_is_possible_passes():
         ("generation", "beam", 0),
         ("generation", "temperature", 0.0),
         ("eval_lm", "context_window", -1),
+        ("lr_scheduler", "warmup_updates", -1),
+        ("optimizer", "weight_decay", -0.1),
     ],
 )
 def test_the_run(group, name, value):
     flag = "--" + name.replace("_", "-")
     with pytest.raises(MemtxError, match=f"{flag} .* is too small"):
         sizes.check_run(Namespace(**{group: Namespace(**{name: value})}))
+
+
+def test_inverse_sqrt_needs_a_warmup():
+    scheduler = Namespace(_name="inverse_sqrt", warmup_updates=0)
+    with pytest.raises(MemtxError, match="--warmup-updates 0 is too small: use 1"):
+        sizes.check_run(Namespace(lr_scheduler=scheduler))
+    sizes.check_run(Namespace(lr_scheduler=Namespace(_name="fixed", warmup_updates=0)))

@@ -97,6 +97,10 @@ class MemoryTransformerModel(TransformerModel):
             MemtxError: if the memory flags make no sense, or the data folder is half-written.
         """
         args = presets.as_namespace(args, cls)
+        for name in ("encoder_layers_to_keep", "decoder_layers_to_keep"):
+            kept = getattr(args, name, None)
+            if isinstance(kept, list):  # fairseq's parser makes a list of what it then splits
+                setattr(args, name, ",".join(map(str, kept)))
         sizes.check_model(args)
         check_memory(args)
         data_folder.check(task)

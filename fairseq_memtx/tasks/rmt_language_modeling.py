@@ -101,6 +101,7 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
     )
 
     needs = "a model that hands memory on"
+    for_others = ": use --task language_modeling for others"
 
     @staticmethod
     def fits_model(model: type) -> bool:
