@@ -34,11 +34,20 @@ def check(arch: str, task: str) -> None:
             f"--arch {arch} does not fit --task {task}, {model.fits_because}: use --task "
             f"{_or(fits)}"
         )
-    fits_model = getattr(TASK_REGISTRY[task], "fits_model", None)
+
+
+def check_task(task: type, name: str, arch: str) -> None:
+    """Look at an architecture that a task of ours is to work with.
+
+    Raises:
+        MemtxError: if it cannot.
+    """
+    model = ARCH_MODEL_REGISTRY.get(arch) or MODEL_REGISTRY.get(arch)
+    fits_model = getattr(task, "fits_model", None)
     if fits_model is not None and _known(model) and not fits_model(model):
         raise MemtxError(
-            f"--task {task} does not fit --arch {arch}, it needs {TASK_REGISTRY[task].needs}, such "
-            f"as --arch {_or(_ours(task))}{getattr(TASK_REGISTRY[task], 'for_others', '')}"
+            f"--task {name} needs {task.needs}, such as --arch {_or(_ours(name))}, and --arch "
+            f"{arch} is none{getattr(task, 'for_others', '')}"
         )
 
 
@@ -88,7 +97,7 @@ def check_trained(model: type, task: Any) -> None:
         MemtxError: if they do not fit together at all.
     """
     fits = getattr(model, "fits", None)
-    name = next((name for name, kind in TASK_REGISTRY.items() if kind is type(task)), None)
+    name = name_of(type(task))
     if fits is None or name is None or name in fits or not _known(type(task)):
         return
     line = f"a model of {model.__name__} does not fit --task {name}"
@@ -97,6 +106,11 @@ def check_trained(model: type, task: Any) -> None:
     logger.warning(
         f"{line}: memory is not carried from batch to batch there, use --task {next(iter(fits))}"
     )
+
+
+def name_of(task: type) -> str | None:
+    """The name under which a task is registered."""
+    return next((name for name, kind in TASK_REGISTRY.items() if kind is task), None)
 
 
 def _known(kind: type) -> bool:

@@ -89,6 +89,8 @@ def check_model(cfg: Any, task: Any, from_checkpoint: bool = False) -> None:
         return
     if from_checkpoint:
         combinations.check_trained(model, task)
+    else:
+        combinations.check_task(type(task), combinations.name_of(type(task)), name)
     ignored_flags.check(model, cfg, from_checkpoint)
 
 

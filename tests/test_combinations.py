@@ -58,7 +58,13 @@ def test_our_architectures_on_every_task(arch):
 
 @pytest.mark.parametrize("task", OUR_TASKS)
 def test_our_tasks_with_every_architecture(task):
-    fitting = {arch for arch in ARCH_MODEL_REGISTRY if not refused(combinations.check, arch, task)}
+    kind = TASK_REGISTRY[task]
+    fitting = {
+        arch
+        for arch in ARCH_MODEL_REGISTRY
+        if not refused(combinations.check, arch, task)
+        and not refused(combinations.check_task, kind, task, arch)
+    }
     ours = {arch for family in OURS for arch in ARCH_MODEL_INV_REGISTRY[family]}
     for family in OURS:
         sizes = set(ARCH_MODEL_INV_REGISTRY[family])
@@ -77,8 +83,12 @@ def test_what_to_use_instead_is_told():
         "--arch rmt_lm_tiny does not fit --task language_modeling, which would not hand its memory "
         "on: use --task rmt_language_modeling or algorithmic_sequences"
     )
-    line = refused(combinations.check, "transformer", "sequence_tagging")
-    assert line.endswith("it needs a model with heads for tokens, such as --arch gmat_roberta")
+    task = TASK_REGISTRY["sequence_tagging"]
+    line = refused(combinations.check_task, task, "sequence_tagging", "transformer")
+    assert line == (
+        "--task sequence_tagging needs a model with heads for tokens, such as --arch gmat_roberta, "
+        "and --arch transformer is none"
+    )
 
 
 @pytest.mark.parametrize("arch", OURS)
