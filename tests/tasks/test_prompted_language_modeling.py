@@ -96,6 +96,14 @@ def test_the_text_is_prompt_and_continuation(prepared, prompt):
             assert text.count("\n") == prompt.count("\n"), "it ends with its line"
 
 
+def test_what_fills_a_dictionary_up_is_never_written(prepared):
+    hub = hub_of(prepared)
+    filling = [index for index, s in enumerate(hub.tgt_dict.symbols) if "madeupword" in s]
+    generator = hub.task.build_generator(list(hub.models), hub.cfg.generation)
+    assert filling
+    assert generator.token_indices_to_suppress.tolist() == filling
+
+
 def test_bytes_of_half_a_character_are_shown(prepared):
     if prepared[0] == "bytes":
         hub = hub_of(prepared)
