@@ -110,9 +110,24 @@ def _check_clusters(cfg: Any) -> None:
 
 
 def check_task(cfg: Any, least: dict[str, int]) -> None:
-    """Look at the sizes of a task of ours, ``least`` being the smallest of each."""
+    """Look at the sizes of a task, ``least`` being the smallest of each of one of ours."""
     for name, number in least.items():
         _at_least(name, getattr(cfg, name, None), number)
+    chances = [
+        getattr(cfg, f"{name}_prob", None) for name in ("mask", "leave_unmasked", "random_token")
+    ]
+    if None not in chances:
+        _check_masking(*map(float, chances))
+
+
+def _check_masking(mask: float, leave: float, random: float) -> None:
+    """Of the tokens that ``masked_lm`` predicts, some stay and some become any."""
+    if not (0 < mask < 1 and leave >= 0 and random >= 0 and leave + random <= 1):
+        raise MemtxError(
+            f"--mask-prob {mask}, --leave-unmasked-prob {leave} and --random-token-prob {random} "
+            "make no sense: use more than 0 and less than 1 for the first, and parts of 1 for both "
+            "others together"
+        )
 
 
 def check_run(run: Any) -> None:

@@ -84,3 +84,18 @@ def test_inverse_sqrt_needs_a_warmup():
     with pytest.raises(MemtxError, match="--warmup-updates 0 is too small: use 1"):
         sizes.check_run(Namespace(lr_scheduler=scheduler))
     sizes.check_run(Namespace(lr_scheduler=Namespace(_name="fixed", warmup_updates=0)))
+
+
+@pytest.mark.parametrize("number", [2**31 + 1, "1" + 400 * "0", 10**400, float("inf"), "1e400"])
+def test_sizes_that_are_too_big(number):
+    with pytest.raises(MemtxError, match=r"--encoder-layers .* is too big: use 2147483648 or less"):
+        sizes.check_model(Namespace(encoder_layers=number))
+    sizes.check_run(Namespace(eval_lm=Namespace(softmax_batch=2**63 - 1)))
+
+
+@pytest.mark.parametrize("chances", [(0, 0.1, 0.1), (1, 0, 0), (0.2, 0.6, 0.6), (0.2, -0.1, 0.1)])
+def test_chances_of_masking(chances):
+    names = ("mask_prob", "leave_unmasked_prob", "random_token_prob")
+    with pytest.raises(MemtxError, match=r"--mask-prob .* make no sense"):
+        sizes.check_task(Namespace(**dict(zip(names, chances))), {})
+    sizes.check_task(Namespace(**dict(zip(names, (0.15, 0.1, 0.1)))), {})

@@ -83,8 +83,10 @@ def _fault_of(case: Case, place: Path, given_input: Any, tally: Counter[str]) ->
     except _Hang as hang:
         return f"hangs in {_where(hang)}"
     except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
         # What a case itself finds wrong is no line, though it may be found while one is handled.
-        message = None if isinstance(error, AssertionError) else errors.explain(error)
+        own = Path(last.filename).parent == Path(__file__).parent
+        message = None if own else errors.explain(error)
         if message is None:
             return f"{type(error).__name__}: {str(error)[:160]!r} in {_where(error)}"
     else:
