@@ -100,8 +100,9 @@ def test_what_fills_a_dictionary_up_is_never_written(prepared):
     hub = hub_of(prepared)
     filling = [index for index, s in enumerate(hub.tgt_dict.symbols) if "madeupword" in s]
     generator = hub.task.build_generator(list(hub.models), hub.cfg.generation)
-    assert filling
-    assert generator.token_indices_to_suppress.tolist() == filling
+    suppressed = generator.token_indices_to_suppress
+    assert filling == ([] if suppressed is None else suppressed.tolist())
+    assert filling or prepared[0] == "bytes", "whose dictionary is round by chance"
 
 
 def test_bytes_of_half_a_character_are_shown(prepared):
