@@ -126,7 +126,7 @@ def run(
 
 
 def run_workers(
-    command: str, *arguments: object, workers: int = 2, timeout: float = 120, **options
+    command: str, *arguments: object, workers: int = 2, timeout: float = 240, **options
 ) -> list[subprocess.CompletedProcess]:
     """`run` as several workers of one run; returns what each printed, in their order."""
     arguments = list(map(str, arguments))

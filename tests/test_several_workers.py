@@ -214,7 +214,7 @@ def test_a_checkpoint_that_is_refused_ends_all(flags_of, tmp_path):
     """The first worker alone reads the file, and the others wait for what it says."""
     (tmp_path / "checkpoint_last.pt").write_bytes(b"PK\x03\x04 torn")
     results = run_workers(
-        "fairseq-train", *flags_of("mem_transformer", "--save-dir", tmp_path), timeout=60
+        "fairseq-train", *flags_of("mem_transformer", "--save-dir", tmp_path), timeout=120
     )
     first, second = (line.partition("error: ")[2] for line in lines(results))
     assert first == second
@@ -247,7 +247,7 @@ def test_a_worker_out_of_memory_leaves_nobody_waiting(flags_of, tmp_path, backen
         "fairseq-train",
         *flags_of("rmt_lm", "--update-freq", 1, "--max-update", 4, "--save-dir", tmp_path),
         *["--save-interval-updates", 1, "--user-dir", plugin, "--ddp-backend", backend],
-        timeout=60,
+        timeout=120,
     )
     if backend == DEFAULT:
         first, second = lines(results)

@@ -86,7 +86,7 @@ def test_two_hosts_are_one_run(hosts, toy_data, tmp_path):
         flags = train_flags(toy_data, tmp_path, "--max-update", updates, "--disable-validation")
         started = [host.start(script, *flags, port=29611) for host in hosts]
         try:
-            outputs = [process.communicate(timeout=120)[0] for process in started]
+            outputs = [process.communicate(timeout=240)[0] for process in started]
         finally:
             for process in started:
                 process.kill()

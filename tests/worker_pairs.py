@@ -15,7 +15,7 @@ from warm_commands import _SERVED
 
 
 def call_workers(
-    function: Callable[..., Any], *arguments: Any, workers: int = 2, timeout: float = 60
+    function: Callable[..., Any], *arguments: Any, workers: int = 2, timeout: float = 120
 ) -> list[Any]:
     """What a function of a module returns in each of several workers that can talk (gloo).
 

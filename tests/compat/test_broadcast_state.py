@@ -60,7 +60,7 @@ def refusals(folder: str) -> list[str]:
 def test_workers_refuse_together(tmp_path):
     """Two hosts without a common disk; a torn file. Nobody waits for the others."""
     (tmp_path / "0.pt").write_bytes(b"torn")
-    one, other = call_workers(refusals, str(tmp_path), timeout=30)
+    one, other = call_workers(refusals, str(tmp_path), timeout=60)
     assert one == other
     assert f"worker 0 goes on from {tmp_path}/0.pt and worker 1 from nothing" in one[0]
     assert f"{tmp_path}/0.pt" in one[1]

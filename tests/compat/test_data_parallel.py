@@ -171,7 +171,7 @@ def differences(find_unused: bool) -> dict[str, float]:
 @pytest.mark.parametrize("find_unused", [False, True])
 def test_every_kind_gets_the_mean_gradient_of_both_workers(find_unused):
     """Whatever a step recomputes, drops or leaves out; weights that get none have zeros."""
-    for found in call_workers(differences, find_unused):
+    for found in call_workers(differences, find_unused, timeout=240):
         assert len(found) == len(TRANSLATION) + len(LANGUAGE_MODELS) + len(LONG_DOCUMENTS)
         assert {kind: off for kind, off in found.items() if off > 1e-12} == {}
 

@@ -177,7 +177,7 @@ def steps_of_the_first_worker(data: Path) -> list:
 @pytest.mark.processes
 def test_states_travel_when_a_checkpoint_is_written_and_to_the_first_worker(toy_lm):
     """No step waits for another worker's, and one that has no state has none in the checkpoint."""
-    first, second = call_workers(steps_of_the_first_worker, toy_lm, timeout=30)
+    first, second = call_workers(steps_of_the_first_worker, toy_lm, timeout=60)
     assert first[0] == first[2] is not None
     assert first[1] is None
     assert second == [None], "all that the second worker knows is its own"
