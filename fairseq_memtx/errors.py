@@ -11,6 +11,8 @@ from types import TracebackType
 from hydra.errors import CompactHydraException
 from torch.multiprocessing import ProcessRaisedException
 
+LONGEST = 1000  # characters of a line
+
 
 class MemtxError(CompactHydraException):
     """Something the user can put right. The message says what was wrong, where, and what to do.
@@ -31,11 +33,11 @@ def explain(error: BaseException | None) -> str | None:
         if isinstance(error, ProcessRaisedException):
             error = _raised_by_worker(error)
         if isinstance(error, MemtxError):
-            return _plain_numbers(str(error))
+            return _readable(str(error))
         for kind, pattern, function, line in _FAIRSEQ_ERRORS:
             found = isinstance(error, kind) and re.search(pattern, str(error), re.DOTALL)
             if found and (function is None or _passed_through(error, function)):
-                return _plain_numbers(line.format(**found.groupdict()))
+                return _readable(line.format(**found.groupdict()))
         replaced = _REPLACEMENT in str(error) and not error.__suppress_context__
         error = error.__cause__ or (error.__context__ if replaced else None)
     return None
@@ -51,9 +53,13 @@ def _raised_by_worker(error: ProcessRaisedException) -> BaseException:
     return raised
 
 
-def _plain_numbers(line: str) -> str:
-    """The line with ``9`` for numpy's ``np.int64(9)``, as lists of its numbers are printed."""
-    return re.sub(r"\bnp\.\w+\(([^()]*)\)", r"\1", line)
+def _readable(line: str) -> str:
+    """The line with ``9`` for numpy's ``np.int64(9)``, as lists of its numbers are printed.
+
+    A file may hold values of any length: what says where and what to do is at both ends.
+    """
+    line = re.sub(r"\bnp\.\w+\(([^()]*)\)", r"\1", line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]}...{line[-LONGEST // 2 :]}"
 
 
 def _passed_through(error: BaseException, function: str) -> bool:

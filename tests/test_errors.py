@@ -56,3 +56,11 @@ def test_what_fairseqs_trainer_puts_in_the_place_of_an_error():
         raise Exception("Cannot load model parameters from checkpoint x.pt") from None
 
     assert explain(raised(on_its_own)) is None
+
+
+def test_values_of_any_length_are_shortened():
+    """What a file holds may fill a screen; file and advice stand at both ends of the line."""
+    line = explain(MemtxError(f"checkpoint a.pt has {'x' * 100_000}: use another one"))
+    assert len(line) < 1100
+    assert line.startswith("checkpoint a.pt has xxx")
+    assert line.endswith("xxx: use another one")

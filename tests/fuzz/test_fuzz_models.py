@@ -35,7 +35,7 @@ TENSORS = [
 def changed(state: Any, place: int, choice: int) -> Any:
     """A checkpoint with another value, or one of another kind, somewhere."""
     values = [*mutations.VALUES, *TENSORS]
-    if choice % 29 == 0:
+    if choice % 29 == 0 or not isinstance(state, dict) or not state:
         return values[place % len(values)]
     owner, name = mutations.nth_place(state, place)
     if choice % 7 == 0:
