@@ -15,7 +15,16 @@ from fairseq_memtx.memory import RecurrentState
 
 
 def make(
-    length=2, streams=2, window=1, stride=0, words=40, documents=False, updates=0, **more
+    length=2,
+    streams=2,
+    window=1,
+    stride=0,
+    words=40,
+    documents=False,
+    updates=0,
+    worker=0,
+    workers=1,
+    **more,
 ) -> StreamIterator:
     """An iterator over a text; ``window`` may depend on the number of updates."""
     states = StreamStates()
@@ -27,6 +36,8 @@ def make(
             make_text([4] * (words // 4))[0],
             length,
             streams,
+            worker,
+            workers,
             window_segments=lambda number: sizes(begun + number),
             stride_segments=stride,
             cut_at_documents=documents,
@@ -74,6 +85,7 @@ def test_goes_on_with_the_next_window(layout):
         ({"length": 3}, "segment length 2 and this run has 3: use the same --tokens-per-sample"),
         ({"length": 1}, "segment length 2 and this run has 1: use the same --tokens-per-sample"),
         ({"window": 2, "stride": 1}, "stride segments 0 and this run has 1: use the same --stride"),
+        ({"workers": 2}, "workers 1 and this run has 2: use as many workers"),
         ({"words": 44}, "text length 40 and this run has 44: use the same text"),
         ({"words": 20}, "text length 40 and this run has 20: use the same text"),
         ({"documents": True}, "documents False and this run has True: use --reset-memory-at-doc"),
@@ -96,6 +108,20 @@ def test_another_layout_is_refused_before_anything_is_moved(other, says, memory)
     assert "\n" not in str(error.value)
     assert (iterator.dataset, iterator.epoch) == before
     assert not iterator.states
+
+
+def test_every_worker_goes_on_with_its_own_streams():
+    saved = stopped(streams=6, workers=3)
+    states = [RecurrentState(memory=torch.full((2, 1, 4), float(worker))) for worker in range(3)]
+    saved["streams"] = [tuple(state) for state in states]
+    for worker, state in enumerate(states):
+        resumed = make(streams=6, worker=worker, workers=3)
+        resumed.load_state_dict(saved)
+        assert torch.equal(resumed.states["train"].memory, state.memory)
+    saved["streams"][1] = None  # a worker that was out of memory begins with none
+    resumed = make(streams=6, worker=1, workers=3)
+    resumed.load_state_dict(saved)
+    assert not resumed.states
 
 
 def test_windows_may_change_later_than_here():
