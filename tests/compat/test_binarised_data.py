@@ -117,6 +117,30 @@ def test_sizes_and_offsets(tmp_path):
 
 
 @pytest.mark.parametrize("impl", FORMATS)
+@pytest.mark.parametrize("block", [1, 2, 5])
+def test_sets_of_several_blocks(tmp_path, monkeypatch, impl, block):
+    """All of them are looked at, and each begins where the one before it ends."""
+    monkeypatch.setattr(binarised_data, "BLOCK", block)
+    write(tmp_path / "whole", impl)
+    assert len(load(tmp_path / "whole")) == 3
+    for place in range(3):
+        sentences = [[4, 24 if place == number else 5, 2] for number in range(3)]
+        write(tmp_path / f"train{place}", impl, sentences)
+        with pytest.raises(MemtxError, match="has the token 24"):
+            load(tmp_path / f"train{place}")
+
+
+def test_more_tokens_than_32_bits_count(tmp_path):
+    """Three sentences of a thousand million tokens, in a file that takes no room."""
+    with open(tmp_path / "train.bin", "wb") as text:
+        text.truncate(6 << 30)
+    header = indexed_dataset.MMapIndexedDataset.Index.writer(tmp_path / "train.idx", np.uint16)
+    with header as index:
+        index.write([1 << 30] * 3)
+    assert binarised_data.count_sentences(tmp_path / "train.bin") == 3
+
+
+@pytest.mark.parametrize("impl", FORMATS)
 def test_a_token_that_the_dictionary_has_not(tmp_path, impl):
     write(tmp_path / "train", impl, [[4, 2], [24, 2]])
     with pytest.raises(MemtxError, match=r"train.bin has the token 24, and its dictionary has 24"):

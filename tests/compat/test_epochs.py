@@ -84,6 +84,21 @@ def test_a_resumed_run_reads_what_one_never_stopped_reads(process, name, workers
         assert batches_of(lambda: process(name), 4, workers, stops) == whole
 
 
+def test_an_iterator_that_is_made_in_a_later_epoch(process):
+    """Its batches are those of the first epoch; it is in the later one, and so are its data."""
+    first, other, later = (
+        train_iterator(process("masked_lm"), epoch, workers=0) for epoch in (1, 1, 3)
+    )
+    assert (first.epoch, later.epoch) == (1, 3)
+    assert list(map(list, first.frozen_batches)) == list(map(list, later.frozen_batches))
+    other.dataset.set_epoch(3)
+    masked, expected, found = (
+        [iterator.dataset[index]["net_input.src_tokens"].tolist() for index in range(9)]
+        for iterator in (first, other, later)
+    )
+    assert found == expected != masked
+
+
 @pytest.mark.parametrize("name", ["translation", "masked_lm"])
 def test_every_example_is_read_once_in_every_epoch(process, name):
     read = batches_of(lambda: process(name), 3, 0, [4, 13, 15])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -27,13 +29,16 @@ def optimizer(model: torch.nn.Module, dtype: torch.dtype) -> FP16Optimizer:
 
 
 def train(model: torch.nn.Module, trainer: FP16Optimizer, updates: range) -> None:
+    """Some updates, of which the eighth overflows where the loss is scaled."""
     dtype = next(model.parameters()).dtype
     for update in updates:
         x = torch.randn(4, 8, generator=torch.Generator().manual_seed(update)).to(dtype)
         trainer.zero_grad()
-        trainer.backward(model(x).float().pow(2).sum())
-        trainer.clip_grad_norm(1.0)
-        trainer.step()
+        overflows = update == 7 and trainer.scaler is not None
+        trainer.backward(model(x).float().pow(2).sum() * (math.inf if overflows else 1))
+        with pytest.raises(OverflowError) if overflows else nullcontext():
+            trainer.clip_grad_norm(1.0)
+            trainer.step()
 
 
 def saved(model: torch.nn.Module, trainer: FP16Optimizer) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ import ast
 import importlib
 import sys
 import time
+import types
 from argparse import Namespace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from conftest import ROOT, words
 from fairseq import models, utils
 
 import fairseq_memtx  # noqa: F401
-from fairseq_memtx.compat.literals import literal
+from fairseq_memtx.compat.literals import literal, read_literals_only
 from fairseq_memtx.errors import MemtxError
 
 FOLDERS = [Path(fairseq.__file__).parent, Path(fairseq_cli.__file__).parent]
@@ -122,6 +123,18 @@ def test_every_module_of_fairseq_that_calls_eval_reads_literals_only():
     assert {"fairseq.utils", "fairseq.models.fconv", "fairseq_cli.validate"} <= set(modules)
     for name in modules:
         assert importlib.import_module(name).eval is literal, name
+
+
+@pytest.mark.parametrize(("folder", "reads"), [("fairseq_cli", True), ("elsewhere", False)])
+def test_a_program_that_is_started_by_its_path(monkeypatch, folder, reads):
+    """Also ``python -m fairseq_cli.validate``, whose module is ``__main__`` then."""
+    started = types.ModuleType("__main__")
+    started.__file__ = f"/home/somebody/{folder}/validate.py"
+    monkeypatch.setitem(sys.modules, "__main__", started)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.delattr(fairseq.utils, "eval")
+    read_literals_only()
+    assert (getattr(started, "eval", None) is literal) == reads
 
 
 def test_nothing_else_of_fairseq_runs_texts():

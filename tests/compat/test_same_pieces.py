@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, succeed, train_flags
 from fairseq import options, tasks
-from fairseq.data import Dictionary
+from fairseq.data import Dictionary, encoders
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.hub_utils import GeneratorHubInterface
 from fairseq.models.roberta.hub_interface import RobertaHubInterface
@@ -347,7 +347,8 @@ def test_sentences_for_a_classifier(tmp_path, monkeypatch):
         assert hub.encode(sentence.upper()).tolist() == [0, *numbers]
 
 
-def test_lower_case_before_byte_pairs(tmp_path):
+def test_lower_case_before_byte_pairs(tmp_path, monkeypatch):
+    """In commands and in RoBERTa's hub interface."""
     record = FolderText(tmp_path, "gpt2", lowercase=True)
     (tmp_path / "prepared.json").write_text(json.dumps({"settings": {}, "text": record.entry()}))
 
@@ -358,9 +359,13 @@ def test_lower_case_before_byte_pairs(tmp_path):
         def decode(self, tokens):
             return tokens.replace(" ", "")
 
-    hub_bpe = same_pieces.folder_bpe(Letters(), record, None, Namespace(_name="gpt2"))
-    assert hub_bpe.encode("AbC") == "a b c"
-    assert hub_bpe.decode("a b") == "ab"
+    gpt2 = Namespace(_name="gpt2")
+    typed = same_pieces.folder_bpe(Letters(), record, None, gpt2)
+    monkeypatch.setattr(encoders, "build_bpe", lambda flags: Letters())
+    hub = RobertaHubInterface(Namespace(bpe=gpt2), task_of(tmp_path), None)
+    for bpe in (typed, hub.bpe):
+        assert bpe.encode("AbC") == "a b c"
+        assert bpe.decode("a b") == "ab"
 
 
 @pytest.mark.training
