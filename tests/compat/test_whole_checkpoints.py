@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import time
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -41,12 +42,15 @@ def write(folder, how: str) -> None:
         assert PathManager.copy(new, last, overwrite=True)
 
 
-@pytest.fixture
-def full_disk():
+@contextmanager
+def full_disk(size: int):
     """No file may be longer than so many bytes; the system tells it as it tells a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:  # before pytest goes on, whose output may be in a file too
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("how", ["save", "copy"])
@@ -59,12 +63,10 @@ def test_writing_replaces_what_was_there(folder, how):
 
 @pytest.mark.parametrize("how", ["save", "copy"])
 @pytest.mark.parametrize("size", [0, 100, 150_000])
-def test_a_full_disk_leaves_earlier_checkpoints_and_nothing_half_written(
-    folder, full_disk, how, size
-):
+def test_a_full_disk_leaves_earlier_checkpoints_and_nothing_half_written(folder, how, size):
     before = contents(folder)
-    full_disk(size)
-    with pytest.raises(MemtxError, match=r"could not be written \(File too large\), earlier ones"):
+    says = r"could not be written \(File too large\), earlier ones"
+    with pytest.raises(MemtxError, match=says), full_disk(size):
         write(folder, how)
     assert contents(folder) == before
 
