@@ -136,6 +136,7 @@ def test_windows_may_change_later_than_here():
 def test_any_layout_will_do_at_the_start_of_an_epoch():
     saved = stopped(place=10)  # all of it
     assert saved["epoch"] == 2
+    assert saved["streams"] == [None], "no state is sent and saved that nobody goes on with"
     iterator = make(length=3, streams=3, words=44, window=2)
     iterator.load_state_dict(saved)
     batches = iterator.next_epoch_itr(shuffle=False)

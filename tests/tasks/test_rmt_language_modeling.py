@@ -228,6 +228,17 @@ def test_curriculum_counts_updates(toy_lm, tmp_path):
     assert next(int(update) for epoch, _, update in rows if epoch == "002") < 31
 
 
+def test_a_curriculum_knows_how_many_windows_an_update_has_in_each_epoch(toy_lm):
+    """``--update-freq 1,3``: one in the first epoch, three in all that follow."""
+    task, _, _ = setup(toy_lm, "--segment-curriculum", "1:2,2:1,4", "--update-freq", "1,3")
+    task.load_dataset("train")
+    for epoch, expected in [(1, [1, 1, 2, 4]), (2, [1] * 6 + [2] * 3 + [4])]:
+        for later in (epoch, epoch * 4 - 3):  # 1 and 1, 2 and 5
+            iterator = task.get_batch_iterator(task.dataset("train"), max_sentences=2, epoch=later)
+            windows = iterator.dataset.windows[: len(expected)]
+            assert [window.last - window.scored for window in windows] == expected
+
+
 @pytest.mark.parametrize("segments", [1, 2])
 def test_tensorboard_shows_the_memory(toy_lm, tmp_path, segments):
     """Its size, its change, and the gradient, which has borders to cross only in longer windows."""
