@@ -49,6 +49,7 @@ def test_a_missing_first_token_is_told_once(tmp_path, caplog):
     ("content", "says"),
     [
         ("1.5\n-2\n", r"train\.label has 2 lines and 'train' has 3 sentences"),
+        ("1\n2\n3\n4\n", r"train\.label has 4 lines and 'train' has 3 sentences"),
         ("1.5\nhalf\n3\n", r"train\.label, line 2: 'half' is not 1 number \(--num-classes\)"),
         ("1.5\n2 3\n3\n", r"train\.label, line 2: '2 3' is not 1 number"),
         ("nan\n2\n3\n", r"train\.label, line 1: 'nan' is not 1 number"),
