@@ -82,6 +82,12 @@ def number(kind):
     return torch.ones(32, 16).to(kind)
 
 
+def ones_but(number: str):
+    weights = torch.ones(32, 16)
+    weights[3, 4] = float(number)
+    return weights
+
+
 BROKEN = [
     *[("", value) for value in (None, 7, "text", [1], (1, 2), {}, torch.ones(3), {1: 2})],
     *[(part, GONE) for part in ("model", "cfg", "extra_state", "optimizer_history")],
@@ -99,6 +105,7 @@ BROKEN = [
     (f"model/{WEIGHT}", torch.ones(1).expand(32, 16)),
     (f"model/{WEIGHT}", torch.ones(1, 1).expand(10**6, 10**6)),
     *[(f"model/{WEIGHT}", torch.full((32, 16), float(v))) for v in ("nan", "inf", "-inf")],
+    *[(f"model/{WEIGHT}", ones_but(v)) for v in ("nan", "inf", "-inf")],
     *[(f"model/{WEIGHT}", torch.ones(shape)) for shape in ((), (0,), (16, 32), (1, 32, 16))],
     ("model/surprise", torch.ones(3)),
     (f"model/{WEIGHT}", GONE),
