@@ -286,7 +286,10 @@ def test_a_checkpoint_of_another_model():
         (["--memory-tokens", "-1"], "--memory-tokens -1 is negative"),
         (["--backbone", "transformer", "--cache-length", "3"], "has no cache"),
         (["--decoder-attention-heads", "7"], "cannot be divided"),
-        (["--memory-at-start-only", "--memory-tokens", "0"], "needs memory"),
+        (
+            ["--memory-at-start-only", "--memory-tokens", "0"],
+            "about memory, and --memory-tokens is",
+        ),
         (["--adaptive-softmax-cutoff", "9,99"], "9,99 .* the dictionary has 24"),
         (["--adaptive-softmax-cutoff", "9,9"], "9,9 is impossible"),
         (["--adaptive-softmax-cutoff", "exit(3)"], r"exit\(3\) is impossible"),
