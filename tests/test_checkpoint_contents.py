@@ -52,11 +52,19 @@ def use(state: object, path) -> torch.nn.Module:
 
 GONE = object()
 
+RUN = {
+    "criterion_name": "CrossEntropyCriterion",
+    "optimizer_name": "FairseqAdam",
+    "lr_scheduler_state": {},
+    "num_updates": 3,
+}
+
 RIGHT = {
     "whole": [],
     "without training state": [("last_optimizer_state", GONE), ("task_state", GONE)],
     "averaged": [("last_optimizer_state", None), ("criterion", GONE)],
     "of several workers": [("extra_state/previous_training_time", torch.tensor(2.0))],
+    "trained twice": [("optimizer_history", [{"num_updates": None}, RUN])],
     "with BLEU": [("extra_state/best", np.float64(3.5))],
     "with a version of whole numbers": [("model/decoder.version", torch.tensor([3]))],
     "in half precision": [(f"model/{WEIGHT}", torch.ones(32, 16).half())],

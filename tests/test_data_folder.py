@@ -61,6 +61,11 @@ def test_second_sentences_and_labels_are_as_many(tmp_path):
     write(tmp_path / "label/train", [4, 2])
     with pytest.raises(MemtxError, match=r"label/train.bin has 1 sentences"):
         check(tmp_path)
+    write(tmp_path / "label/train", [4, 2], [5, 2])
+    check(tmp_path)
+    write(tmp_path / "input1/train", [4, 2], [5, 2], [6, 2])
+    with pytest.raises(MemtxError, match=r"input1/train.bin has 3 sentences and .*input0"):
+        check(tmp_path)
 
 
 @pytest.mark.parametrize(
