@@ -108,6 +108,16 @@ def test_two_windows_are_one_text(kind):
     torch.testing.assert_close(torch.cat(parts, dim=1), whole)
 
 
+def test_a_cache_that_holds_all_is_one_long_segment():
+    """Each layer reads what entered it before, and not what entered another."""
+    flags = [*KINDS["cache"], "--cache-length", "11"]
+    short, long = build(*flags), build(*flags, "--tokens-per-sample", "11")
+    long.load_state_dict(short.state_dict())
+    tokens = text(11)
+    assert tokens.size(1) > 2 * SEGMENT
+    torch.testing.assert_close(short(tokens)[0], long(tokens)[0])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_changes_nothing(kind):
     """A stream that ends early, beside a longer one."""

@@ -100,6 +100,8 @@ def test_steps_follow_each_other(tmp_path):
     assert english.words("A well-known “film”.") == [
         "a", "well", "@-@", "known", '"', "film", ".", '"',
     ]  # fmt: skip
+    # A capital letter tells that a sentence begins there.
+    assert english.words("The end. He left.") == ["the", "end", ".", "he", "left", "."]
 
 
 def test_codes_that_are_none(tmp_path):
