@@ -134,6 +134,20 @@ def test_every_step_is_looked_at():
         tasks.setup_task(cfg.task)
 
 
+def test_ignored_flags_are_looked_for_in_every_part(tmp_path, monkeypatch):
+    """Of the task where it is set up, of the criterion where it is built; models are above."""
+    words().save(str(tmp_path / "dict.txt"))
+    cfg = configuration(f"{LANGUAGE_MODEL} --future-target --sentence-avg")
+    cfg.task.data = str(tmp_path)
+    with pytest.raises(MemtxError, match="--future-target would have no effect"):
+        tasks.setup_task(cfg.task)
+    ignored = ignored_flags.Ignored("sentence_avg", "sentences are not counted")
+    kind = criterions.CRITERION_REGISTRY["cross_entropy"]
+    monkeypatch.setattr(kind, "ignored_flags", (ignored,), raising=False)
+    with pytest.raises(MemtxError, match=r"--sentence-avg .*: sentences are not counted"):
+        criterions.build_criterion(cfg.criterion, None)
+
+
 @pytest.mark.training
 def test_commands_end_in_one_line(toy_lm, toy_data):
     """What fairseq raises before it asks us, too."""

@@ -18,15 +18,15 @@ def batch(*prompts: list[int]) -> dict:
 
 def test_ends_of_lines_are_kept():
     """All but the one that is put behind every text."""
-    found = batch([EOS, 5, EOS, EOS, 6, EOS, EOS], [7, EOS], [8, 9], [EOS])
+    found = batch([EOS, 5, EOS, EOS, 6, EOS, EOS], [7, EOS], [8, 9], [EOS], [])
     assert found["net_input"]["src_tokens"].tolist() == [
         [EOS, EOS, 5, EOS, EOS, 6, EOS],
         [EOS, 7, *[PAD] * 5],
         [EOS, 8, 9, *[PAD] * 4],
-        [EOS, *[PAD] * 6],
+        *[[EOS, *[PAD] * 6]] * 2,
     ]
     assert found["target"].tolist()[1] == [7, *[PAD] * 6]
-    assert found["net_input"]["src_lengths"].tolist() == [7, 2, 3, 1]
+    assert found["net_input"]["src_lengths"].tolist() == [7, 2, 3, 1, 1]
 
 
 def test_a_prompt_full_of_unknown_tokens_is_told(caplog):
