@@ -204,6 +204,14 @@ def test_a_state_of_a_checkpoint_becomes_that_of_the_model():
     assert holder.state.memory.dtype == holder.state.cache.dtype == torch.bfloat16
 
 
+def test_a_state_keeps_no_other_rows_in_store():
+    """A view of memory or cache would keep all rows of its segment."""
+    model, holder = build(*KINDS["memory and cache"]), StateHolder()
+    model(text(3 * SEGMENT), holder=holder)
+    for part in holder.state[:2]:
+        assert part.untyped_storage().nbytes() == part.numel() * part.element_size()
+
+
 def test_no_gradient_goes_through_the_cache():
     """Not inside a window either; the values do go through."""
     model, tokens = build(*KINDS["cache"]), text(2 * SEGMENT, streams=1)
