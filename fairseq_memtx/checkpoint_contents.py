@@ -12,19 +12,17 @@ import math
 from argparse import Namespace
 from typing import Any
 
-import numpy as np
 import torch
 from fairseq.logging import meters
 from torch import Tensor
 
-from . import checkpoint_settings
+from . import checkpoint_optimizer, checkpoint_settings
+from .checkpoint_optimizer import NUMBER
 from .checkpoint_settings import ADVICE, entries, kind_of
 from .errors import MemtxError
 from .memory import RecurrentState
 
 NOTHING = type(None)
-# Several workers add their times up in a tensor, and --eval-bleu leaves numbers of numpy.
-NUMBER = (int, float, np.number, Tensor)
 # Parts of the whole, and of what is inside: where, type, whether it may be missing.
 PARTS = [
     ("args", (NOTHING, Namespace), True),
@@ -40,6 +38,7 @@ PARTS = [
     ("extra_state.train_iterator.updates", int, True),
     ("extra_state.train_iterator.layout", dict, True),
     ("extra_state.train_iterator.streams", (NOTHING, list), True),
+    ("extra_state.train_iterator.window", (tuple, list), True),
     ("extra_state.val_loss", (NOTHING, *NUMBER), True),
     ("extra_state.best", (NOTHING, *NUMBER), True),
     ("extra_state.previous_training_time", NUMBER, True),
@@ -58,6 +57,8 @@ HISTORY = [
     ("lr_scheduler_state.best", (NOTHING, *NUMBER), True),
     ("num_updates", int, True),
 ]
+METER = (int, str, str, dict)  # priority, name, class, state
+MOST = 1 << 31  # epochs, batches and updates
 NO_CHECKPOINT = "is no checkpoint of fairseq"
 
 
@@ -112,7 +113,7 @@ def _check(state: Any, path: str) -> None:
     _check_streams(state.get("extra_state", {}).get("train_iterator", {}), path)
     for part in ("extra_state", "last_optimizer_state"):
         _check_tensors(state.get(part), part, path)
-    _check_optimizer(state.get("last_optimizer_state") or {}, path)
+    checkpoint_optimizer.check(state.get("last_optimizer_state") or {}, path)
     _check_metrics(state.get("extra_state", {}).get("metrics", {}), path)
 
 
@@ -131,7 +132,7 @@ def _check_part(state: dict, part: str, kinds: Any, may_be_missing: bool, path: 
     several = isinstance(value, Tensor) and value.numel() != 1
     if not isinstance(value, kinds) or isinstance(value, bool) or several:
         raise MemtxError(f"{path} has {kind_of(value)} for {part}: {ADVICE}")
-    if isinstance(value, int) and value < 0:
+    if isinstance(value, int) and not 0 <= value < MOST:
         raise MemtxError(f"{path} has {value} for {part}: {ADVICE}")
 
 
@@ -149,12 +150,16 @@ def _check_history(state: dict[str, Any], path: str) -> None:
 
 def _check_streams(iterator: dict[str, Any], path: str) -> None:
     for state in iterator.get("streams") or []:
-        parts = state if isinstance(state, tuple) else (state,)
-        fits = len(parts) <= len(RecurrentState._fields)
-        if not fits or not all(part is None or isinstance(part, Tensor) for part in parts):
+        parts = () if state is None else state
+        fits = isinstance(parts, tuple) and len(parts) <= len(RecurrentState._fields)
+        if not fits or not all(part is None or _has_rows(part) for part in parts):
             raise MemtxError(
                 f"{path} has no states in extra_state.train_iterator.streams: {ADVICE}"
             )
+
+
+def _has_rows(part: Any) -> bool:
+    return isinstance(part, Tensor) and part.dim() > 0
 
 
 def _check_tensors(content: Any, part: str, path: str) -> None:
@@ -164,30 +169,13 @@ def _check_tensors(content: Any, part: str, path: str) -> None:
             raise MemtxError(f"{path} cannot be used: {name} of its {part} {wrong}")
 
 
-def _check_optimizer(optimizer: dict[str, Any], path: str) -> None:
-    for name, moments in optimizer.get("state", {}).items():
-        kinds = list(map(type, moments.values())) if isinstance(moments, dict) else [type(moments)]
-        if not isinstance(moments, dict) or str in kinds:
-            raise MemtxError(
-                f"{path} has text for the moments of weight {name} in its last_optimizer_state: "
-                f"{ADVICE}"
-            )
-    for group in optimizer.get("param_groups", []):
-        numbers = {**group, "lr": group.get("lr")} if isinstance(group, dict) else {"lr": None}
-        rate, members = numbers["lr"], numbers.get("params", [])
-        if not isinstance(rate, NUMBER) or not math.isfinite(rate) or not isinstance(members, list):
-            raise MemtxError(
-                f"{path} has no learning rate in a group of its last_optimizer_state: {ADVICE}"
-            )
-
-
 def _check_metrics(metrics: dict[str, Any], path: str) -> None:
     """Meters are made by the names of their classes."""
     known = {kind.__name__ for kind in meters.Meter.__subclasses__()}
     for name, saved in metrics.items():
         for entry in saved if isinstance(saved, list) else [saved]:
-            whole = isinstance(entry, (list, tuple)) and len(entry) == 4
-            if not whole or entry[2] not in known or not isinstance(entry[3], dict):
+            whole = isinstance(entry, (list, tuple)) and tuple(map(type, entry)) == METER
+            if not whole or entry[2] not in known or str in map(type, entry[3].values()):
                 raise MemtxError(f"{path} has no meters in extra_state.metrics.{name}: {ADVICE}")
 
 
@@ -199,6 +187,8 @@ def _wrong(value: Tensor) -> str | None:
         return f"is {'quantised' if value.is_quantized else 'sparse'}, and weights are dense"
     if value.is_complex():
         return "is complex"
+    if value.is_floating_point() and value.element_size() < 2:
+        return f"is of {value.dtype}, in which nothing can be computed here"
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         return "says the same numbers many times over"
     # Both ends are NaN where one number is, and no copy is made.

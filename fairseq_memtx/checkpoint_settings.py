@@ -200,8 +200,7 @@ def _check_fixed_section(section: str, content: Any, kind: type, path: str) -> N
         raise MemtxError(f"{path} has {kind_of(content)} for cfg.{section}: {ADVICE}")
     for name, field in kind.__dataclass_fields__.items():
         value = content.get(name)
-        number = interpret_dc_type(field.type) in (int, float)
-        if number and value is not None and not isinstance(value, (int, float)):
+        if value is not None and not _is_number(value, interpret_dc_type(field.type)):
             raise MemtxError(f"{path} has {value!r} for the setting {section}.{name}: {ADVICE}")
 
 
@@ -218,11 +217,16 @@ def _check_numbers(model: dict[str, Any] | Namespace, path: str) -> None:
     arch = _name("model", model)
     ARCH_MODEL_REGISTRY[arch].add_args(flags)
     ARCH_CONFIG_REGISTRY[arch](preset)
-    numbers = {flag.dest for flag in flags._actions if flag.type in (int, float)}
+    kinds = {flag.dest: flag.type for flag in flags._actions}
     for name, value in (vars(model) if isinstance(model, Namespace) else model).items():
         unset = value is None and getattr(preset, name, None) is None
-        if name in numbers and not unset and not isinstance(value, (int, float)):
+        if not unset and not _is_number(value, kinds.get(name)):
             raise MemtxError(f"{path} has {value!r} for the setting {name}, a number: {ADVICE}")
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind of numbers that a setting takes, if it takes numbers."""
+    return kind not in (int, float) or isinstance(value, int if kind is int else (int, float))
 
 
 def _is_device(value: str) -> bool:

@@ -197,6 +197,19 @@ _FAIRSEQ_ERRORS = [
         "use --task rmt_language_modeling",
     ),
     (
+        Exception,
+        r"Interpolation key 'criterion\.\w+' not found.*full_key: task\.",
+        None,
+        "--criterion is missing or does not fit this --task: give the one that goes with it, such "
+        "as --criterion sentence_prediction with --task sentence_prediction",
+    ),
+    (
+        ValueError,
+        r"^(?P<what>--share-all-embeddings (requires|not compatible with) .*)",
+        None,
+        "{what}: leave it out, or change what it needs",
+    ),
+    (
         RuntimeError,
         r"^$",
         "parse_args_and_arch",
@@ -233,6 +246,19 @@ _FAIRSEQ_ERRORS = [
         "score",
         "score() is for language models: give a translation and its source to fairseq-generate "
         "--score-reference",
+    ),
+    (
+        TypeError,
+        r"Meter\.update\(\) ",
+        "log_scalar",
+        "a meter in the checkpoint is of another kind than this run's: train on with "
+        "--reset-meters",
+    ),
+    (
+        AttributeError,
+        r"'NoneType' object has no attribute 'elapsed_time'",
+        "get_training_stats",
+        "the checkpoint has no meter of the time: train on with --reset-meters",
     ),
     (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
     (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import os
 import re
 import stat
@@ -24,8 +23,6 @@ from fairseq.trainer import Trainer
 
 from . import checkpoint_contents, checkpoint_settings
 from .errors import MemtxError, explain
-
-logger = logging.getLogger(__name__)
 
 COPY_AGAIN = "copy it again, or use an earlier one"
 
@@ -129,7 +126,6 @@ def _in_one_line(function: Callable, of_file: str, what: str) -> Callable:
             line = explain(cause)
             if line is not None and named in line:
                 raise
-            logger.debug("this was the cause", exc_info=True)
             raise MemtxError(
                 f"checkpoint {named}: {line}"
                 if line is not None

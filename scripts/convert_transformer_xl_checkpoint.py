@@ -238,7 +238,7 @@ def check_shapes(path: Path, own: dict[str, Tensor], cfg: Any, dictionary: Dicti
     task = RmtLanguageModelingTask(cfg.task, dictionary, dictionary, ["future"])
     try:
         model = task.build_model(cfg.model).state_dict()
-    except (RuntimeError, TypeError, ValueError) as cause:
+    except (MemtxError, RuntimeError, TypeError, ValueError) as cause:
         raise MemtxError(f"{path} makes no model: {str(cause).splitlines()[0]}") from cause
     for name in sorted(model.keys() | own.keys()):
         found, needed = (tuple(w[name].shape) if name in w else None for w in (own, model))

@@ -16,6 +16,7 @@ from fairseq_memtx import checkpoint_contents, safe_loading
 from fairseq_memtx.errors import MemtxError
 
 WEIGHT = "encoder.layers.0.fc1.weight"  # 32 x 16
+MOMENTS, GROUP = "last_optimizer_state/state/0", "last_optimizer_state/param_groups/0"
 
 
 @pytest.fixture
@@ -107,6 +108,7 @@ BROKEN = [
     ("model", {}),
     *[(f"model/{WEIGHT}", value) for value in (None, "x", 3, 2.5, [1.0], {})],
     *[(f"model/{WEIGHT}", number(kind)) for kind in (torch.int64, torch.complex64, torch.bool)],
+    *[(f"model/{WEIGHT}", number(kind)) for kind in (torch.float8_e4m3fn, torch.float8_e5m2)],
     (f"model/{WEIGHT}", number("meta")),
     (f"model/{WEIGHT}", number(torch.float32).to_sparse()),
     (f"model/{WEIGHT}", torch.quantize_per_tensor(torch.ones(32, 16), 0.1, 0, torch.qint8)),
@@ -125,7 +127,7 @@ BROKEN = [
     *[("cfg/dataset/max_tokens", value) for value in ("x", [1])],
     *[("cfg/model/encoder_layers", value) for value in ("two", None, -1, 3, 2.5, [2], 10**9)],
     *[("cfg/model/encoder_embed_dim", value) for value in ("x", None, -1, 0, 24, 2.5, 10**12)],
-    *[("cfg/model/encoder_attention_heads", value) for value in ("x", -1, 0, 3, 10**9)],
+    *[("cfg/model/encoder_attention_heads", value) for value in ("x", -1, 0, 3, 2.0, 10**9)],
     *[("cfg/model/memory_tokens", value) for value in ("x", -1, 2.5, [1])],
     *[("cfg/model/dropout", value) for value in ("x", [1])],
     ("cfg/model/dropout", None),
@@ -143,6 +145,12 @@ BROKEN = [
     *[("extra_state/previous_training_time", value) for value in (None, "x", torch.ones(2))],
     *[("extra_state/metrics", value) for value in (None, 3, "x", [1], {"default": 3})],
     *[("extra_state/metrics/default/0", value) for value in (3, (1, 2), (0, "a", "Counter", {}))],
+    ("extra_state/metrics/default/0", ("x", None, "AverageMeter", {})),
+    ("extra_state/metrics/default/0", (0, "loss", "AverageMeter", {"val": "x"})),
+    ("extra_state/train_iterator/streams", [torch.ones(2)]),
+    ("extra_state/train_iterator/streams", [(torch.tensor(2.0),)]),
+    ("extra_state/train_iterator/window", 3),
+    ("extra_state/train_iterator/epoch", 10**12),
     *[("optimizer_history", value) for value in ([], [None], ["x"])],
     *[("optimizer_history/0/num_updates", value) for value in (None, "x", 1.5, -1)],
     *[("optimizer_history/0/lr_scheduler_state", value) for value in (None, "x", [1])],
@@ -150,6 +158,13 @@ BROKEN = [
     *[("last_optimizer_state/state", value) for value in (None, "x", [1])],
     *[("last_optimizer_state/param_groups", value) for value in (None, "x", ["x"], [{"lr": "x"}])],
     *[("last_optimizer_state/state/0", v) for v in ("x", {"exp_avg": torch.tensor(float("nan"))})],
+    *[(f"{GROUP}/betas", value) for value in ("x", None, (0.9,), (0.9, None))],
+    *[(f"{GROUP}/{name}", value) for name in ("eps", "weight_decay") for value in ("x", None)],
+    *[(f"{GROUP}/{name}", value) for name, value in {"amsgrad": True, "params": "x"}.items()],
+    *[(f"{MOMENTS}/step", value) for value in ("x", None, -5, torch.ones(3), float("nan"))],
+    *[(f"{MOMENTS}/exp_avg", value) for value in (None, "x", 3, [1.0], torch.ones(3))],
+    (f"{MOMENTS}/exp_avg", torch.ones(4).long()),
+    *[(f"{MOMENTS}/exp_avg_sq", value) for value in (GONE, -1.0, torch.full((4,), -1.0))],
 ]  # fmt: skip
 
 
@@ -168,6 +183,14 @@ def test_everything_else_ends_in_one_line(state, where, value, tmp_path):
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 500
+
+
+def test_nothing_is_printed_beside_the_line(state, tmp_path, caplog):
+    """Importing fairseq's tasks lets whoever uses Python see what is told for debugging."""
+    del state["model"][WEIGHT]
+    with caplog.at_level("DEBUG"), pytest.raises(MemtxError):
+        use(state, tmp_path / "broken.pt")
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_parts_without_end(state):

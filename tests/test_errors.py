@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from omegaconf.errors import InterpolationKeyError
 
 from fairseq_memtx.errors import MemtxError, explain
 
@@ -64,3 +65,20 @@ def test_values_of_any_length_are_shortened():
     assert len(line) < 1100
     assert line.startswith("checkpoint a.pt has xxx")
     assert line.endswith("xxx: use another one")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("--share-all-embeddings requires a joined dictionary"), "--share-all-emb"),
+        (
+            InterpolationKeyError(
+                "Interpolation key 'criterion.classification_head_name' not found\n"
+                "    full_key: task.classification_head_name"
+            ),
+            "--criterion is missing",
+        ),
+    ],
+)
+def test_what_fairseq_says_of_flags(error, line):
+    assert explain(error).startswith(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import sys
 from contextlib import redirect_stderr
@@ -34,7 +35,7 @@ TENSORS = [
 
 def changed(state: Any, place: int, choice: int) -> Any:
     """A checkpoint with another value, or one of another kind, somewhere."""
-    values = [*mutations.VALUES, *TENSORS]
+    values = copy.deepcopy([*mutations.VALUES, *TENSORS])  # lists among them are put into others
     if choice % 29 == 0 or not isinstance(state, dict) or not state:
         return values[place % len(values)]
     owner, name = mutations.nth_place(state, place)
@@ -149,7 +150,8 @@ COMMANDS = {
     ],
     "labels": [
         ["fairseq-validate", "DATA", *USER, "--cpu", "--path", "PATH", "--valid-subset", "train",
-         "--task", "sentence_prediction", "--batch-size", "2"],
+         "--task", "sentence_prediction", "--criterion", "sentence_prediction", "--batch-size",
+         "2"],
     ],
     "tags": [
         ["fairseq-validate", "DATA", *USER, "--cpu", "--path", "PATH", "--valid-subset", "train",
