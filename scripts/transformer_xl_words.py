@@ -31,6 +31,8 @@ def read_words(vocabulary: Path | None, dictionary: Path | None) -> tuple[list[s
         if not dictionary:
             for word in words:
                 ours.add_symbol("</s>" if word == "<eos>" else word)
+    except MemtxError:
+        raise
     except Exception as cause:  # fairseq raises whatever comes
         raise MemtxError(f"the words could not be read, which are to be UTF-8: {cause}") from cause
     for names in (words, published_names(ours)):

@@ -237,7 +237,7 @@ def test_a_dictionary_that_mixes_clusters_is_refused(exchanged, tmp_path):
         ([*VOCABULARY[3:], "the", "zebra"], "in the dictionary only, such as zebra"),
         (VOCABULARY[3:], "in the vocabulary only, such as the"),
         ([*VOCABULARY[3:], "the", "<eos>"], "<eos> comes twice"),
-        ([*VOCABULARY[3:], "the", "the"], "Duplicate word"),
+        ([*VOCABULARY[3:], "the", "the"], r"^\S+dict.txt, line 11: a word that is there already"),
     ],
 )
 def test_words_of_one_side_only(words, says, tmp_path):
@@ -322,7 +322,8 @@ def test_back_is_refused_where_probability_would_be_lost(tmp_path):
         ({"backbone": "transformer"}, "no rmt_lm with --backbone transformer-xl"),
         ({"no_scale_embedding": True}, "--no-scale-embedding"),
         ({"memory_tokens": 3}, "decoder.memory.weight"),
-        ({"decoder_normalize_before": True}, "decoder.layer_norm"),
+        ({"decoder_normalize_before": True}, "converted.pt makes no model: --decoder-normalize-b"),
+        ({"decoder_attention_heads": 3}, "converted.pt makes no model: --decoder-embed-dim 8"),
         ({"adaptive_softmax_cutoff": "open('/dev/null')"}, "is impossible"),
     ],
 )
