@@ -53,7 +53,7 @@ class Weights(dict):
 
     def __init__(self, path: Path, weights: Any) -> None:
         tensors = isinstance(weights, dict) and all(map(torch.is_tensor, weights.values()))
-        if not weights or not tensors:
+        if not tensors or not weights:
             raise MemtxError(f"{path} is no state dict: save model.state_dict(), not the model")
         checkpoint_contents.check_weights(weights, str(path))
         super().__init__(weights)

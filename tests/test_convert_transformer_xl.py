@@ -376,6 +376,12 @@ def test_state_dicts_that_are_refused(name, weight, says, tmp_path):
     assert not folder.dictionary.exists()
 
 
+@pytest.mark.parametrize("held", [None, 7, "text", [1], {}, {3: torch.ones(1)}, torch.ones(3)])
+def test_files_of_anything_else(held, tmp_path):
+    with pytest.raises(MemtxError, match=r"published.pt (is no state dict|has a weight)"):
+        convert(Folder(tmp_path, held).flags())
+
+
 def test_heads_that_do_not_fill_the_channels(tmp_path):
     weights = random_weights()
     weights.update(r_w_bias=torch.ones(4, 4), r_r_bias=torch.ones(4, 4))
