@@ -19,7 +19,7 @@ NUMBER = (int, float, np.number, Tensor)
 # Of a group of weights; other settings may be None, and are numbers or text of none.
 NEEDED = ("lr", "eps", "weight_decay", "momentum")
 # The moments of all optimizers of fairseq that are as large as their weights begin so.
-MOMENTS = ("exp_avg", "max_exp_avg", "momentum_buffer", "acc_delta", "square_avg")
+MOMENTS = ("exp_avg", "exp_inf", "max_exp_avg", "momentum_buffer", "acc_delta", "square_avg")
 
 
 def check(state: dict[str, Any], path: str) -> None:
@@ -73,8 +73,9 @@ def _wrong_moments(moments: Any, largest_too: bool) -> str | None:
             return f"text for {name}"
         if of_weight and "sq" in name and value.numel() and value.min() < 0:
             return f"{name} below zero"
-    squares = [value for name, value in moments.items() if str(name).startswith("exp_avg_sq")]
-    if "exp_avg" in moments and not squares:
+    # Adafactor has it in two parts, and Adamax the largest in its place.
+    second = [name for name in moments if str(name).startswith(("exp_avg_sq", "exp_inf"))]
+    if "exp_avg" in moments and not second:
         return "no exp_avg_sq"
     whole = moments.get("exp_avg"), moments.get("exp_avg_sq")
     if all(moment is not None for moment in whole) and whole[0].shape != whole[1].shape:

@@ -31,7 +31,9 @@ def guard_fairseq() -> None:
     @functools.wraps(set_up)
     def setup_task(cfg, **kwargs):
         from_checkpoint = kwargs.get("from_checkpoint", False)
-        if not from_checkpoint:
+        if from_checkpoint:
+            check_task(cfg)
+        else:
             check_run(cfg)
         task = set_up(cfg, **kwargs)
         ignored_flags.check(type(task), cfg, from_checkpoint)
@@ -70,11 +72,20 @@ def check_run(cfg: Any) -> None:
     run = ignored_flags.run_of(cfg)
     name = _task(cfg)
     sizes.check_run(run)
-    sizes.check_task(cfg, getattr(tasks.TASK_REGISTRY.get(name), "least", {}))
+    check_task(cfg)
     arch = _arch(run)
     if arch is not None:
         combinations.check(arch, name)
         check_precision(getattr(run, "common", run))
+
+
+def check_task(cfg: Any) -> None:
+    """Look at the sizes of a task, from a command line or a checkpoint.
+
+    Raises:
+        MemtxError: for the first that makes no sense.
+    """
+    sizes.check_task(cfg, getattr(tasks.TASK_REGISTRY.get(_task(cfg)), "least", {}))
 
 
 def check_model(cfg: Any, task: Any, from_checkpoint: bool = False) -> None:

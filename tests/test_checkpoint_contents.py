@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 from argparse import Namespace
 
@@ -9,8 +10,10 @@ import checkpoint_states
 import numpy as np
 import pytest
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, tasks
 from fairseq.logging import metrics
+from fairseq.optim import OPTIMIZER_REGISTRY
+from fairseq.tasks.masked_lm import MaskedLMConfig
 
 from fairseq_memtx import checkpoint_contents, safe_loading
 from fairseq_memtx.errors import MemtxError
@@ -85,6 +88,24 @@ def test_what_fairseq_writes_is_loaded(state, changes, tmp_path):
     for name, value in model.state_dict().items():
         if name in state["model"]:
             assert torch.equal(value, state["model"][name].to(value.dtype)), name
+
+
+@pytest.mark.parametrize(
+    "name", ["adam", "adamax", "adafactor", "adagrad", "adadelta", "nag", "sgd"]
+)
+def test_the_states_of_all_optimizers_are_known(name, state):
+    """Those that fairseq has without further packages; after a step, with all they keep."""
+    weight = torch.nn.Parameter(torch.ones(3, 2))
+    kind, flags = OPTIMIZER_REGISTRY[name], argparse.ArgumentParser()
+    kind.add_args(flags)
+    settings = flags.parse_args([])
+    settings.lr, settings.momentum, settings.adam_betas = [0.1], 0.9, "(0.9, 0.98)"
+    optimizer = kind(settings, [weight])
+    weight.sum().backward()
+    optimizer.step()
+    state["last_optimizer_state"] = optimizer.state_dict()
+    assert state["last_optimizer_state"]["state"]
+    checkpoint_contents.check(state, "right.pt")
 
 
 def number(kind):
@@ -191,6 +212,15 @@ def test_nothing_is_printed_beside_the_line(state, tmp_path, caplog):
     with caplog.at_level("DEBUG"), pytest.raises(MemtxError):
         use(state, tmp_path / "broken.pt")
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_chances_of_masking_that_make_no_sense(tmp_path):
+    """Of a masked language model; a data set would end in an assertion without words."""
+    checkpoint_states.words().save(str(tmp_path / "dict.txt"))
+    for chance in (0.0, 7.0):
+        task = MaskedLMConfig(_name="masked_lm", data=str(tmp_path), mask_prob=chance)
+        with pytest.raises(MemtxError, match=f"--mask-prob {chance}"):
+            tasks.setup_task(task, from_checkpoint=True)
 
 
 def test_parts_without_end(state):
