@@ -37,6 +37,7 @@ REGISTRIES = {
     "task": TASK_REGISTRY,
     "criterion": CRITERION_REGISTRY,
 }
+READ = ("common", "dataset", "generation")  # sections that commands read, and every version has
 # A model is as large by these settings as its own largest weight, or than this.
 SIZES = {
     "_dim": 10_000,
@@ -74,7 +75,7 @@ def check(cfg: dict[str, Any] | None, args: Namespace | None, path: str) -> None
             _check_section(section, content, path)
     if not cfg:
         return
-    for section in REGISTRIES:
+    for section in (*REGISTRIES, *READ):
         if not cfg.get(section):
             raise MemtxError(f"{path} has no cfg.{section}: {ADVICE}")
     for section, field in FairseqConfig.__dataclass_fields__.items():

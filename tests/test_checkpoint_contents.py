@@ -145,6 +145,7 @@ BROKEN = [
     *[("cfg/criterion", value) for value in (None, GONE, 3, "x", [1], {}, {"_name": "x"})],
     *[("cfg/common/seed", value) for value in (torch.ones(2), b"x", {1, 2}, 1j)],
     *[(f"cfg/{p}", v) for p in ("dataset", "generation") for v in (None, 3, [1], Namespace())],
+    *[(f"cfg/{part}", GONE) for part in ("common", "dataset", "generation")],
     *[("cfg/dataset/max_tokens", value) for value in ("x", [1])],
     *[("cfg/model/encoder_layers", value) for value in ("two", None, -1, 3, 2.5, [2], 10**9)],
     *[("cfg/model/encoder_embed_dim", value) for value in ("x", None, -1, 0, 24, 2.5, 10**12)],
