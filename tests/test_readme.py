@@ -11,7 +11,8 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_memtx import presets
 
-READMES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+RELIABILITY = ROOT / "docs/reliability.md"
+READMES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md")), RELIABILITY]
 TEXT = {path: path.read_text(encoding="utf-8") for path in READMES}
 
 
@@ -22,6 +23,16 @@ def test_files_that_are_named_exist(path):
     scripts = re.findall(r"\b[\w-]+\.(?:sh|py)\b", TEXT[path])
     ours = {found.name for found in ROOT.glob("[!.]*/**/*.*")} | {"setup.py"}
     assert [name for name in scripts if name not in ours] == []
+
+
+def test_tests_that_are_named_exist():
+    """In the tables of promises; ``::test_name`` alone is of the file named before it."""
+    file, named = None, re.findall(r"`(tests/[\w/.]*\w)?(?:::(test_\w+))?`", TEXT[RELIABILITY])
+    assert len(named) > 50
+    for path, test in named:
+        file = ROOT / path if path else file
+        assert file.exists()
+        assert f"def {test}(" in file.read_text(encoding="utf-8") if test else True
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
