@@ -260,6 +260,19 @@ _FAIRSEQ_ERRORS = [
         "get_training_stats",
         "the checkpoint has no meter of the time: train on with --reset-meters",
     ),
+    (
+        ValueError,
+        r"^--share-all-embeddings (?P<what>.*)",
+        "build_model",
+        "--share-all-embeddings {what}: leave the flag out, or make the sides alike",
+    ),
+    (
+        Exception,
+        r"Interpolation key 'criterion\.(?P<name>\w+)' not found",
+        None,
+        "the task needs {name} of its criterion: give the --criterion that the model was trained "
+        "with, such as --criterion sentence_prediction",
+    ),
     (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
     (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),
 ]

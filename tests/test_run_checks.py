@@ -148,6 +148,11 @@ def test_ignored_flags_are_looked_for_in_every_part(tmp_path, monkeypatch):
         criterions.build_criterion(cfg.criterion, None)
 
 
+TRANSLATION = (
+    "--arch mem_transformer_tiny --share-all-embeddings --encoder-embed-dim 64 --max-tokens 100"
+)
+
+
 @pytest.mark.training
 def test_commands_end_in_one_line(toy_lm, toy_data):
     """What fairseq raises before it asks us, too."""
@@ -158,6 +163,7 @@ def test_commands_end_in_one_line(toy_lm, toy_data):
         (toy_lm, [*LANGUAGE_MODEL.split(), "--seed", -5], "--seed is out of range"),
         (toy_lm, LANGUAGE_MODEL.split()[:-2], "--batch-size or --max-tokens is missing"),
         (toy_data, ["--arch", "mem_transformer_tny"], "did you mean mem_transformer_tiny"),
+        (toy_data, TRANSLATION.split(), "requires --encoder-embed-dim to match"),
     ]:
         line = fail("fairseq-train", data, *plugin, *flags)
         assert line.startswith("fairseq-memtx: error: ")

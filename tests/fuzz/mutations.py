@@ -118,12 +118,13 @@ def nth_place(value: Any, number: int) -> tuple[Any, Any]:
     return places[number % len(places)]
 
 
-def _places(value: Any):
-    if not isinstance(value, (dict, list)):
+def _places(value: Any, depth: int = 100):
+    """Not those far inside of what an earlier mutation has nested."""
+    if not depth or not isinstance(value, (dict, list)):
         return
     for name in value if isinstance(value, dict) else range(len(value)):
         yield value, name
-        yield from _places(value[name])
+        yield from _places(value[name], depth - 1)
 
 
 @st.composite

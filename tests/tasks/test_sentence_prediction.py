@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import succeed
+from conftest import fail, succeed
 
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
 
@@ -60,6 +60,12 @@ def test_memory_carries_what_the_first_segment_says(documents, tmp_path):
         "--criterion", "sentence_prediction", "--required-batch-size-multiple", 1,
     )  # fmt: skip
     assert accuracy(validated) == accuracy(output)
+    line = fail(
+        "fairseq-validate", documents, "--user-dir", "fairseq_memtx", "--path",
+        tmp_path / "checkpoint_last.pt", "--task", "sentence_prediction", "--batch-size", 7,
+        "--cpu",
+    )  # fmt: skip
+    assert "give the --criterion that the model was trained with" in line
     hub = GmatRobertaModel.from_pretrained(
         str(tmp_path), "checkpoint_last.pt", str(documents), bpe=None
     )
