@@ -67,3 +67,14 @@ def test_segments_have_the_loss_and_the_gradient_of_the_whole():
         torch.testing.assert_close(other[:2], one[:2], **CLOSE)
         assert other[2] == one[2]
         assert other[3].keys() == one[3].keys()
+
+
+def test_the_loss_of_half_precision_is_in_full():
+    """Logits of few digits, whose logarithms and sum have all."""
+    model, tokens, target = build().bfloat16(), text(11), text(11, seed=4)
+    sample = {"net_input": {"src_tokens": tokens}, "target": target, "ntokens": target.numel()}
+    loss, _, _ = criterion_of("segment_cross_entropy")(model, sample)
+    logits = model(tokens)[0].double().flatten(0, 1)
+    expected = torch.nn.functional.cross_entropy(logits, target.flatten(), reduction="sum")
+    assert loss.dtype is torch.float32
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
