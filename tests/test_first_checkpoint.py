@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 
 import pytest
 import torch
@@ -32,7 +33,9 @@ def folder(tmp_path):
 def tear(path, how: str) -> None:
     """Cut a file off, empty it, or flip a bit in its tensors."""
     whole = bytearray(path.read_bytes())
-    whole[len(whole) // 2] ^= 4
+    with zipfile.ZipFile(path) as archive:
+        largest = archive.read(max(archive.infolist(), key=lambda part: part.file_size))
+    whole[whole.index(largest) + len(largest) // 2] ^= 4
     path.write_bytes({"cut": whole[:-100], "empty": b"", "bit": whole}[how])
 
 
