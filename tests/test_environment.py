@@ -24,7 +24,8 @@ def fresh(tmp_path) -> Path:
     """A clone, as far as the set-up looks at it, and a PATH whose Python is the stand-in."""
     clone = tmp_path / "fresh clone"
     (clone / "scripts").mkdir(parents=True)
-    for name in ("setup.py", "constraints.txt", "scripts/environment.sh", "scripts/quickstart.sh"):
+    scripts = (f"scripts/{name}.sh" for name in ("environment", "quickstart", "end_together"))
+    for name in ("setup.py", "constraints.txt", *scripts):
         shutil.copy(ROOT / name, clone / name)
     return clone
 
