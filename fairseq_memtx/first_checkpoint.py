@@ -13,6 +13,7 @@ from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
 
 from . import safe_loading
+from .compat import told_by_first_worker
 from .errors import MemtxError
 
 logger = logging.getLogger(__name__)
@@ -29,28 +30,40 @@ def guard_fairseq() -> None:
 
     @functools.wraps(unguarded)
     def load_checkpoint(trainer: Trainer, filename: str, *args: Any, **kwargs: Any) -> Any:
-        cfg = trainer.cfg.checkpoint
-        last = os.path.join(cfg.save_dir, LAST.replace(".pt", f"{trainer.checkpoint_suffix}.pt"))
-        asked_for = cfg.restore_file != LAST or filename != last
-        if not PathManager.isfile(filename) and (asked_for or PathManager.exists(filename)):
+        # Before anything is loaded, and sent to workers who would wait for it.
+        other = told_by_first_worker(trainer, lambda: taken_instead(trainer, filename))
+        return unguarded(trainer, other or filename, *args, **kwargs)
+
+    load_checkpoint.begins_whole = True
+    Trainer.load_checkpoint = load_checkpoint
+
+
+def taken_instead(trainer: Trainer, filename: str) -> str | None:
+    """The newest whole checkpoint where the last one is torn, None where it is not.
+
+    Raises:
+        MemtxError: if somebody asked for a checkpoint that is not there, or no file.
+    """
+    cfg = trainer.cfg.checkpoint
+    last = os.path.join(cfg.save_dir, LAST.replace(".pt", f"{trainer.checkpoint_suffix}.pt"))
+    asked_for = cfg.restore_file != LAST or filename != last
+    if not PathManager.isfile(filename):
+        if asked_for or PathManager.exists(filename):
             raise MemtxError(
                 f"there is no checkpoint {filename}, or it is no file: check --restore-file and "
                 "--finetune-from-model"
             )
-        try:
-            return unguarded(trainer, filename, *args, **kwargs)
-        # Nothing was loaded by then, and nothing sent to other workers, who wait for this one.
-        except safe_loading.TornCheckpoint as torn:
-            if asked_for or trainer.is_fsdp:  # whose workers read a file each
-                raise
-            whole = newest_whole(cfg.save_dir, trainer.checkpoint_suffix)
-            if whole is None:
-                raise
+        return None
+    if asked_for or trainer.is_fsdp:  # whose workers read a file each
+        return None
+    try:
+        safe_loading.check(filename)
+    except safe_loading.TornCheckpoint as torn:
+        whole = newest_whole(cfg.save_dir, trainer.checkpoint_suffix)
+        if whole is not None:
             logger.warning(f"going on from {whole}, the newest whole checkpoint, since {torn}")
-            return unguarded(trainer, whole, *args, **kwargs)
-
-    load_checkpoint.begins_whole = True
-    Trainer.load_checkpoint = load_checkpoint
+        return whole
+    return None
 
 
 def newest_whole(folder: str, suffix: str = "") -> str | None:

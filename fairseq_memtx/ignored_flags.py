@@ -105,6 +105,15 @@ def run_of(cfg: Any) -> Any:
     return cfg._get_parent() if isinstance(cfg, DictConfig) else cfg
 
 
+def trains_along_a_text(cfg: Any) -> bool:
+    """Whether a task stands in a run that trains an `rmt_lm`.
+
+    ``fairseq-generate`` has a model of speech beside every task, by default.
+    """
+    model = getattr(run_of(cfg), "model", None)
+    return getattr(model, "memory_tokens", None) is not None
+
+
 def trains_transformer_xl(cfg: Any) -> bool:
     """Whether the run of a task trains a model with the backbone ``transformer-xl``."""
     model = getattr(run_of(cfg), "model", None)

@@ -130,8 +130,9 @@ class LanguageModel(System):
     def of_ours(cls, sizes: Sizes, backbone: str, memory_tokens: int) -> LanguageModel:
         """`rmt_lm`, whose streams go on with every batch."""
         flags = f"--arch rmt_lm --backbone {backbone} --memory-tokens {memory_tokens}"
-        # fairseq's `transformer_lm` always has its norms there.
-        system = cls("rmt_language_modeling", sizes, f"{flags} --decoder-normalize-before")
+        if backbone == "transformer":
+            flags += " --decoder-normalize-before"  # fairseq's `transformer_lm` always has it so
+        system = cls("rmt_language_modeling", sizes, flags)
         system.inputs["holder"] = StateHolder()
         return system
 

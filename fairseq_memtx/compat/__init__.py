@@ -12,7 +12,7 @@ check_versions()  # the others import fairseq
 # ruff: noqa: E402
 from .amp_optimizer import mend_amp_optimizer
 from .binarised_data import check_binarised_data, check_set, count_sentences, read_rows
-from .broadcast_state import mend_broadcast
+from .broadcast_state import mend_broadcast, told_by_first_worker
 from .data_folders import name_data_folders, what_it_is
 from .data_parallel import mend_data_parallel
 from .dictionaries import check_dictionaries
@@ -62,6 +62,7 @@ __all__ = [
     "read_text",
     "record_of",
     "safe_classes",
+    "told_by_first_worker",
     "versions",
     "what_it_is",
 ]

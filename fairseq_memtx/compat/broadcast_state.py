@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Callable
 
 import torch.distributed
 from fairseq import checkpoint_utils
@@ -61,6 +61,21 @@ def mend_broadcast() -> None:
             checkpoint_utils.load_checkpoint_to_cpu = read
 
     Trainer.load_checkpoint = load_checkpoint
+
+
+def told_by_first_worker(trainer: Trainer, decide: Callable[[], Any]) -> Any:
+    """What the first worker decides, on all of them; its refusal is raised by all."""
+    if trainer.data_parallel_world_size == 1 or trainer.tpu:
+        return decide()
+    message: list[Any] = [None]
+    if trainer.data_parallel_rank == 0:
+        try:
+            message = [decide()]
+        except MemtxError as error:
+            message = [_Refusal(str(error))]
+    return _broadcast_object(
+        message[0], 0, trainer.data_parallel_process_group, dist_device=trainer.device
+    )
 
 
 def _agree_on(filename: str, group: Any) -> None:

@@ -28,7 +28,7 @@ from ..data.curriculum import SegmentCurriculum
 from ..data.stream_iterator import StreamIterator, StreamStates
 from ..data.streams import StreamGroups, StreamWindows, Text
 from ..errors import MemtxError
-from ..ignored_flags import Ignored, run_of, trains_transformer_xl
+from ..ignored_flags import Ignored, trains_along_a_text, trains_transformer_xl
 from ..memory import StateHolder, StatesOfModels, memory_statistics
 from .prompted_language_modeling import PromptedLanguageModelingTask
 
@@ -91,7 +91,7 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         Ignored(
             "dataset.max_tokens dataset.max_tokens_valid",
             "--batch-size says how many streams of --tokens-per-sample a batch has",
-            when=lambda cfg: run_of(cfg).model is not None,  # prompts, in generation, have lengths
+            when=trains_along_a_text,  # prompts, in generation, have lengths
         ),
         Ignored(
             "max_target_positions",

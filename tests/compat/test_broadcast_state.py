@@ -33,22 +33,29 @@ def test_a_state_arrives_as_it_was():
         assert state["history"] == [{"updates": 7}]
 
 
+def trainer_of(folder: str, restore_file: str) -> SimpleNamespace:
+    """As much of this worker's trainer as loading asks for."""
+    return SimpleNamespace(
+        data_parallel_world_size=2, data_parallel_rank=torch.distributed.get_rank(),
+        data_parallel_process_group=distributed_utils.get_global_group(),
+        tpu=False, is_fsdp=False, device=torch.device("cpu"), checkpoint_suffix="",
+        cfg=OmegaConf.create({
+            "model": {}, "distributed_training": {"zero_sharding": "none"},
+            "checkpoint": {
+                "load_checkpoint_on_all_dp_ranks": False,
+                "save_dir": folder, "restore_file": restore_file,
+            },
+        }),
+    )  # fmt: skip
+
+
 def refusals(folder: str) -> list[str]:
     """What a worker says of a checkpoint that only the first has, and of one that is torn."""
     from fairseq.trainer import Trainer
 
     from fairseq_memtx.errors import MemtxError
 
-    worker = torch.distributed.get_rank()
-    trainer = SimpleNamespace(
-        data_parallel_world_size=2, data_parallel_rank=worker, tpu=False, is_fsdp=False,
-        data_parallel_process_group=distributed_utils.get_global_group(),
-        device=torch.device("cpu"),
-        cfg=OmegaConf.create({
-            "model": {}, "checkpoint": {"load_checkpoint_on_all_dp_ranks": False},
-            "distributed_training": {"zero_sharding": "none"},
-        }),
-    )  # fmt: skip
+    worker, trainer = torch.distributed.get_rank(), trainer_of(folder, restore_file="asked for")
     said = []
     for name in (f"{folder}/{worker}.pt", f"{folder}/0.pt"):
         with pytest.raises(MemtxError) as error:
@@ -64,3 +71,23 @@ def test_workers_refuse_together(tmp_path):
     assert one == other
     assert f"worker 0 goes on from {tmp_path}/0.pt and worker 1 from nothing" in one[0]
     assert f"{tmp_path}/0.pt" in one[1]
+
+
+def first_checkpoints(folder: str) -> str:
+    """Which one a worker begins with."""
+    from fairseq_memtx.compat import told_by_first_worker
+    from fairseq_memtx.first_checkpoint import taken_instead
+
+    trainer = trainer_of(folder, restore_file="checkpoint_last.pt")
+    last = f"{folder}/checkpoint_last.pt"
+    return told_by_first_worker(trainer, lambda: taken_instead(trainer, last))
+
+
+def test_workers_go_on_from_the_same_whole_checkpoint(tmp_path):
+    """Where the last one is torn: the first worker looks, and nobody else."""
+    torch.save(
+        {"model": {}, "optimizer_history": [{"num_updates": 3}]}, tmp_path / "checkpoint1.pt"
+    )
+    (tmp_path / "checkpoint_last.pt").write_bytes(b"torn")
+    found = call_workers(first_checkpoints, str(tmp_path), timeout=60)
+    assert found == [f"{tmp_path}/checkpoint1.pt"] * 2
