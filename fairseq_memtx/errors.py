@@ -266,13 +266,6 @@ _FAIRSEQ_ERRORS = [
         "build_model",
         "--share-all-embeddings {what}: leave the flag out, or make the sides alike",
     ),
-    (
-        Exception,
-        r"Interpolation key 'criterion\.(?P<name>\w+)' not found",
-        None,
-        "the task needs {name} of its criterion: give the --criterion that the model was trained "
-        "with, such as --criterion sentence_prediction",
-    ),
     (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
     (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),
 ]

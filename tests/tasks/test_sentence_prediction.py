@@ -65,7 +65,7 @@ def test_memory_carries_what_the_first_segment_says(documents, tmp_path):
         tmp_path / "checkpoint_last.pt", "--task", "sentence_prediction", "--batch-size", 7,
         "--cpu",
     )  # fmt: skip
-    assert "give the --criterion that the model was trained with" in line
+    assert "--criterion is missing or does not fit this --task" in line
     hub = GmatRobertaModel.from_pretrained(
         str(tmp_path), "checkpoint_last.pt", str(documents), bpe=None
     )
