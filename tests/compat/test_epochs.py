@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+import time
 from collections import Counter
 
 import pytest
@@ -147,5 +148,8 @@ def test_workers_end_with_their_epoch(process, name):
     (worker,) = set(multiprocessing.active_children()) - before
     for _ in batches:
         pass
-    worker.join(timeout=4)
+    end = time.monotonic() + 4
+    # Again, where the loader's own thread was told first that the worker has ended.
+    while worker.exitcode is None and time.monotonic() < end:
+        worker.join(timeout=0.1)
     assert worker.exitcode == 0
