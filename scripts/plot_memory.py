@@ -26,7 +26,7 @@ utils.import_user_module(argparse.Namespace(user_dir=str(PLUGIN)))
 
 from fairseq_memtx.errors import MemtxError  # noqa: E402
 from fairseq_memtx.memory import AttentionProbe  # noqa: E402
-from fairseq_memtx.modules.memory_attention import MemoryAndSelfAttention  # noqa: E402
+from fairseq_memtx.modules.mem_transformer_layers import MemoryAndSelfAttention  # noqa: E402
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,21 +4,21 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 ``C`` channels, ``H`` heads.
 """
 
-from .attention import attend_to_memory_and_self
+from .bottleneck_skip import attend_to_memory_and_self
 from .continued_text import ContinuedText
-from .dropout import drop
-from .dropped_attention import attend
-from .global_attention import (
+from .neighbourhoods import (
     ChunkedAttention,
     DenseAttention,
     GroupedAttention,
     Groups,
+    HashedAttention,
     SparseAttention,
     WindowAttention,
 )
-from .hashed_attention import HashedAttention
 from .probe import AttentionProbe
+from .quick_dropout import drop
 from .segments import RecurrentState, StateHolder, StatesOfModels, segment_mask
+from .softmax_attention import attend
 from .statistics import MemoryStatistics, memory_statistics
 from .tokens import MemoryTokens
 

@@ -4,7 +4,7 @@ The paper's authors published no code, and of the paper we know the abstract and
 this is an independent implementation.
 
 Data flow: `GlobalMemoryEncoder` puts ``M`` learned vectors in front of the tokens. In its layers
-memory attends to everything, and a token to memory and its neighbours (`memory.global_attention`).
+memory attends to everything, and a token to memory and its neighbours (`memory.neighbourhoods`).
 Heads get the tokens alone, so that all of fairseq's tasks for RoBERTa work on.
 
 Shapes: ``B`` batch, ``L`` tokens, ``M`` memory tokens, ``C`` channels.
@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from .. import checkpoint_surgery, data_folder, presets, sizes
 from ..errors import MemtxError
 from ..ignored_flags import NEVER, Ignored
-from ..modules.global_attention import SCHEMES
-from ..modules.global_memory_encoder import GlobalMemoryEncoder, segment_length
+from ..modules.gmat_attention import SCHEMES
+from ..modules.gmat_encoder import GlobalMemoryEncoder, segment_length
 from ..modules.token_head import TokenHead
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Memory Transformer for translation, arXiv:2006.11527.
 
-Data flow: the encoder (`MemoryEncoder`) puts ``M`` learned vectors in front of the source tokens.
-The layers work on ``[memory; source]``, the decoder's cross-attention sees both, and the attention
+Data flow: the encoder (`EncoderWithMemory`) puts ``M`` learned vectors in front of the source. The
+layers work on ``[memory; source]``, the decoder's cross-attention sees both, and the attention
 that the decoder reports is cut back to the source, so that alignments are over source words.
 
 Shapes: ``B`` batch, ``T`` source length, ``M`` memory tokens, ``C`` channels.
@@ -24,16 +24,16 @@ from torch import Tensor, nn
 from .. import checkpoint_surgery, data_folder, presets, sizes
 from ..errors import MemtxError
 from ..ignored_flags import ALONE, NEVER, Ignored
-from ..modules.encoder_layer import (
+from ..modules.encoder_with_memory import EncoderWithMemory
+from ..modules.mem_transformer_layers import (
     BottleneckLayer,
     BottleneckSkipLayer,
     ControllerLayer,
-    MemoryEncoderLayer,
 )
-from ..modules.memory_encoder import MemoryEncoder
+from ..modules.reading_layer import ReadingLayer
 
 LAYER_OF_VARIANT = {
-    "tokens": MemoryEncoderLayer,
+    "tokens": ReadingLayer,
     "controller": ControllerLayer,
     "shared-controller": ControllerLayer,
     "bottleneck": BottleneckLayer,
@@ -129,7 +129,7 @@ class MemoryTransformerModel(TransformerModel):
             raise checkpoint_surgery.misfit(self, state_dict) from cause
 
 
-class MemoryTransformerEncoder(MemoryEncoder):
+class MemoryTransformerEncoder(EncoderWithMemory):
     """The encoder of a variant; its beams share what it returns."""
 
     def build_encoder_layer(self, cfg) -> nn.Module:
@@ -139,14 +139,14 @@ class MemoryTransformerEncoder(MemoryEncoder):
             layer = kind(cfg)
         elif cfg.memory_variant == "shared-controller":
             if not hasattr(self, "memory_controller"):
-                self.memory_controller = MemoryEncoderLayer(cfg)
+                self.memory_controller = ReadingLayer(cfg)
             layer = kind(cfg, cfg.memory_tokens, self.memory_controller)
         else:
             layer = kind(cfg, cfg.memory_tokens)
         return self.wrap_layer(cfg, layer)
 
     def forward(self, src_tokens: Tensor, *args, **kwargs) -> dict[str, list[Tensor]]:
-        """Encode ``B x T``; see `MemoryEncoder`.
+        """Encode ``B x T``; see `EncoderWithMemory`.
 
         Besides what that returns, ``sentence``: which row of the batch each row is, ``B``.
         """

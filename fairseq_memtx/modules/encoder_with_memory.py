@@ -18,7 +18,7 @@ from ..errors import MemtxError
 from ..memory import MemoryTokens
 
 
-class MemoryEncoder(TransformerEncoderBase):
+class EncoderWithMemory(TransformerEncoderBase):
     """fairseq's encoder over ``[memory; tokens]``.
 
     Memory has no positions, and tokens keep theirs: ``max_source_positions`` counts tokens alone.

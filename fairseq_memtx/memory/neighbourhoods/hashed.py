@@ -1,6 +1,6 @@
 """LSH attention beside a dense memory: neighbours are tokens whose keys are hashed alike.
 
-Shapes as in `global_attention`; ``R`` rounds of hashing, ``C`` tokens of a chunk.
+``R`` rounds of hashing, ``C`` tokens of a chunk.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .dropout import drop
-from .global_attention import SparseAttention, fill_up
+from ..quick_dropout import drop
+from .scheme import SparseAttention, fill_up
 
 
 class HashedAttention(SparseAttention):

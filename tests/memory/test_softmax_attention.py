@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fairseq_memtx.memory import attend, dropped_attention
+from fairseq_memtx.memory import attend, softmax_attention
 
 
 def draw(queries: int = 5, keys: int = 7) -> list[torch.Tensor]:
@@ -20,7 +20,7 @@ def draw(queries: int = 5, keys: int = 7) -> list[torch.Tensor]:
 @pytest.fixture(params=[1, 10_000])
 def blocks(request, monkeypatch):
     """One of ``N`` at a time, or all at once."""
-    monkeypatch.setattr(dropped_attention, "_IN_CACHE", request.param)
+    monkeypatch.setattr(softmax_attention, "_IN_CACHE", request.param)
 
 
 VISIBLE = torch.rand(4, 1, 5, 7, generator=torch.Generator().manual_seed(1)) > 0.3
@@ -31,9 +31,9 @@ def test_is_attention_with_the_weights_that_are_kept(visible, blocks, monkeypatc
     """The judge drops the same weights of a plain softmax, in float64, and so do gradients."""
     marks = []
     monkeypatch.setattr(
-        dropped_attention,
+        softmax_attention,
         "draw_marks",
-        lambda like, rate, draw=dropped_attention.draw_marks: (
+        lambda like, rate, draw=softmax_attention.draw_marks: (
             marks.append(draw(like, rate)) or marks[-1]
         ),
     )

@@ -9,15 +9,15 @@ import torch
 from fairseq.models.transformer import TransformerConfig
 from torch import Tensor, nn
 
-from .dropout import quicken_dropout
-from .global_attention import DecompressingLayer, GlobalMemoryLayer, MemoryOnlyLayer
-from .memory_encoder import MemoryEncoder, too_long
+from .encoder_with_memory import EncoderWithMemory, too_long
+from .gmat_layers import DecompressingLayer, GlobalMemoryLayer, MemoryOnlyLayer
+from .quicken_dropout import quicken_dropout
 
 # RoBERTa's weights, and so its word embeddings, begin with this standard deviation.
 ROBERTA_SCALE = 0.02
 
 
-class GlobalMemoryEncoder(MemoryEncoder):
+class GlobalMemoryEncoder(EncoderWithMemory):
     """Layers over ``[memory; tokens]`` that returns what fairseq's encoder would: tokens alone.
 
     With compression, ``compress_layers`` of memory and tokens are followed by ``memory_layers`` of
@@ -57,7 +57,7 @@ class GlobalMemoryEncoder(MemoryEncoder):
         return_all_hiddens: bool = False,
         token_embeddings: Tensor | None = None,
     ) -> dict[str, list[Tensor]]:
-        """Encode ``B x L``, padded on the right; see `MemoryEncoder`.
+        """Encode ``B x L``, padded on the right; see `EncoderWithMemory`.
 
         With segments (RMT, arXiv:2207.06881, table 3), each is read with the memory that the one
         before it left, and with a copy of the first token, ``<s>``, in front. The row of ``<s>`` in
@@ -91,7 +91,7 @@ class GlobalMemoryEncoder(MemoryEncoder):
         return self._joined(outs)
 
     def read(self, *args, **kwargs) -> dict[str, list[Tensor]]:
-        """Encode one segment; see `MemoryEncoder.forward`."""
+        """Encode one segment; see `EncoderWithMemory.forward`."""
         encoder_out = super().forward(*args, **kwargs)
         memory = self.memory_tokens
         [x] = encoder_out["encoder_out"]

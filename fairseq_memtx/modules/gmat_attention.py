@@ -1,11 +1,9 @@
-"""GMAT's attention and layers over ``[memory; tokens]``, arXiv:2006.03274.
+"""GMAT's attention over ``[memory; tokens]``, arXiv:2006.03274.
 
 The equations are ours, after the abstract and published descriptions; the paper's body and code
 were not available.
 
 Shapes: ``B`` batch, ``L`` tokens, ``M`` memory tokens, ``C`` channels, ``H`` heads, ``D = C / H``.
-Every layer takes and returns ``(M + L) x B x C`` with the memory in front, as one plain tensor, so
-that fairseq's encoder loop, layer drop and activation checkpointing work as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ from ..memory import (
     WindowAttention,
     attend,
 )
-from .encoder_layer import MemoryEncoderLayer
 
 # How a scheme is made from the configuration. A new one is a class and a line here.
 SCHEMES: dict[str, Callable[..., SparseAttention]] = {
@@ -124,39 +121,3 @@ class GlobalMemoryAttention(MultiheadAttention):
     def _rows(heads: Tensor) -> Tensor:
         """The way back, ``B x H x N x D -> N x B x C``."""
         return heads.permute(2, 0, 1, 3).flatten(2)
-
-
-class GlobalMemoryLayer(MemoryEncoderLayer):
-    """Memory and tokens together: the ordinary layer, and the one that compresses.
-
-    `forward` is fairseq's.
-    """
-
-    def build_self_attention(self, embed_dim: int, cfg) -> GlobalMemoryAttention:
-        return GlobalMemoryAttention(cfg)
-
-
-class MemoryOnlyLayer(MemoryEncoderLayer):
-    """Memory attends to memory; tokens wait. Its cost does not depend on ``L``."""
-
-    def __init__(self, cfg) -> None:
-        super().__init__(cfg)
-        self.memory_tokens = cfg.memory_tokens
-
-    def forward(
-        self, x: Tensor, encoder_padding_mask: Tensor | None, attn_mask: Tensor | None = None
-    ) -> Tensor:
-        """Update the first ``M`` rows of ``(M + L) x B x C``."""
-        memory, tokens = x[: self.memory_tokens], x[self.memory_tokens :]
-        return torch.cat([self.read(memory, memory, None), tokens])
-
-
-class DecompressingLayer(MemoryOnlyLayer):
-    """Tokens read memory, and nothing else; memory stays as it is."""
-
-    def forward(
-        self, x: Tensor, encoder_padding_mask: Tensor | None, attn_mask: Tensor | None = None
-    ) -> Tensor:
-        """Update the last ``L`` rows of ``(M + L) x B x C``."""
-        memory, tokens = x[: self.memory_tokens], x[self.memory_tokens :]
-        return torch.cat([memory, self.read(tokens, memory, None)])

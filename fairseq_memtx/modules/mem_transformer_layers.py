@@ -1,82 +1,21 @@
-"""Encoder layers over ``[memory; sequence]``.
-
-Shapes: ``T`` source length, ``M`` memory tokens, ``B`` batch, ``C`` channels. Every layer takes and
-returns ``(M + T) x B x C`` with the memory in front, as one plain tensor, so that fairseq's encoder
-loop, layer drop and activation checkpointing work as they are.
+"""The layers of the Memory Transformer's variants: controller, bottleneck, bottleneck-skip.
 
 The equations are a reconstruction from the abstract of arXiv:2006.11527 and later papers of the
-same authors; the body of the paper and its code were not available to us.
+same authors; the body of the paper and its code were not available to us. Shapes and the layer of
+the variant ``tokens`` are those of `reading_layer`.
 """
 
 from __future__ import annotations
 
 import torch
-from fairseq.modules.transformer_layer import TransformerEncoderLayerBase
+from fairseq.modules import MultiheadAttention
 from torch import Tensor
 
-from .. import compat
-from .memory_attention import MemoryAndSelfAttention
+from ..memory import attend_to_memory_and_self
+from .reading_layer import ReadingLayer
 
 
-class MemoryEncoderLayer(TransformerEncoderLayerBase):
-    """fairseq's encoder layer, able to read from something else than its own input.
-
-    `forward` is fairseq's: this is the layer of the ``tokens`` variant, in which memory tokens are
-    ordinary tokens.
-
-    Args:
-        cfg: fairseq's transformer configuration.
-    """
-
-    def __init__(self, cfg) -> None:
-        super().__init__(cfg)
-        compat.drop_fast_path(self)
-
-    def build_self_attention(self, embed_dim: int, cfg):
-        attention = super().build_self_attention(embed_dim, cfg)
-        attention.self_attention = False  # `read` gives keys that are not the queries
-        return attention
-
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        compat.drop_fast_path_weights(state_dict, prefix)
-        super(TransformerEncoderLayerBase, self)._load_from_state_dict(state_dict, prefix, *args)
-
-    def read(self, queries: Tensor, context: Tensor, padding_mask: Tensor | None) -> Tensor:
-        """``A = LN(Q + MHA(Q, X, X)); LN(A + FF(A))``, or the pre-norm form of the same.
-
-        Args:
-            queries: ``Q``, the rows to update, ``N x B x C``.
-            context: ``X``, the rows to read from, ``K x B x C``.
-            padding_mask: ``B x K``, True where the context is padding.
-
-        Returns:
-            The updated rows, ``N x B x C``.
-        """
-        residual = queries
-        if self.normalize_before:
-            # Keys and values are normalised too, as in fairseq, where they are the queries.
-            queries = self.self_attn_layer_norm(queries)
-            context = self.self_attn_layer_norm(context)
-        attended, _ = self.self_attn(
-            query=queries,
-            key=context,
-            value=context,
-            key_padding_mask=padding_mask,
-            need_weights=False,
-        )
-        x = self.residual_connection(self.dropout_module(attended), residual)
-        if not self.normalize_before:
-            x = self.self_attn_layer_norm(x)
-
-        residual = x
-        if self.normalize_before:
-            x = self.final_layer_norm(x)
-        x = self.activation_dropout_module(self.activation_fn(self.fc1(x)))
-        x = self.residual_connection(self.dropout_module(self.fc2(x)), residual)
-        return x if self.normalize_before else self.final_layer_norm(x)
-
-
-class ControllerLayer(MemoryEncoderLayer):
+class ControllerLayer(ReadingLayer):
     """MemCtrl: memory has attention and feed-forward sub-layers of its own, the controller.
 
     Controller and layer both read ``X = [X_m; X_s]``.
@@ -93,12 +32,12 @@ class ControllerLayer(MemoryEncoderLayer):
     """
 
     def __init__(
-        self, cfg, memory_tokens: int, shared_controller: MemoryEncoderLayer | None = None
+        self, cfg, memory_tokens: int, shared_controller: ReadingLayer | None = None
     ) -> None:
         super().__init__(cfg)
         self.memory_tokens = memory_tokens
         if shared_controller is None:
-            self.memory_controller = MemoryEncoderLayer(cfg)
+            self.memory_controller = ReadingLayer(cfg)
         # In a tuple, so that a shared controller is registered (and saved) by its owner alone.
         self._shared_controller = (shared_controller,)
 
@@ -160,3 +99,47 @@ class BottleneckSkipLayer(BottleneckLayer):
             q_noise=self.quant_noise,
             qn_block_size=self.quant_noise_block_size,
         )
+
+
+class MemoryAndSelfAttention(MultiheadAttention):
+    """fairseq's attention with the ``M`` keys of the memory plus the query's own position.
+
+    Same parameters and names as fairseq's, so that its weights can be loaded.
+    """
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend.
+
+        Args:
+            query: the sequence, ``T x B x C``; also each position's own key and value.
+            key: the memory, ``M x B x C``.
+            value: the memory again.
+            key_padding_mask: None; memory is never padding.
+            need_weights: return the weights, averaged over heads.
+
+        Returns:
+            ``T x B x C`` and, where asked for, weights of ``B x T x (M + 1)``, the position itself
+            last.
+        """
+        attended, weights = attend_to_memory_and_self(
+            self._split_heads(self.q_proj(query)) * self.scaling,
+            self._split_heads(self.k_proj(key)),
+            self._split_heads(self.v_proj(value)),
+            self._split_heads(self.k_proj(query)),
+            self._split_heads(self.v_proj(query)),
+            self.dropout_module,
+        )
+        # B x H x T x C/H -> T x B x C
+        attended = attended.permute(2, 0, 1, 3).reshape(query.shape)
+        return self.out_proj(attended), weights.mean(dim=1) if need_weights else None
+
+    def _split_heads(self, x: Tensor) -> Tensor:
+        """``N x B x C -> B x H x N x C/H``."""
+        return x.view(*x.shape[:2], self.num_heads, self.head_dim).permute(1, 2, 0, 3)

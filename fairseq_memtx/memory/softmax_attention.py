@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .dropout import draw_marks, gain, is_drawn_here
+from .quick_dropout import draw_marks, gain, is_drawn_here
 
 
 def attend(

@@ -1,0 +1,28 @@
+"""Neighbours are the tokens of a chunk."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .groups import GroupedAttention, Groups
+from .scheme import fill_up
+
+
+class ChunkedAttention(GroupedAttention):
+    """A token sees its chunk: the sequence is cut into chunks of ``C`` tokens.
+
+    Args:
+        chunk_size: ``C``, at least 1.
+    """
+
+    def __init__(self, chunk_size: int) -> None:
+        super().__init__()
+        self.chunk_size = chunk_size
+
+    def group(self, query: Tensor, key: Tensor, value: Tensor, real: Tensor | None) -> Groups:
+        size = min(self.chunk_size, query.size(2))
+        missing = -query.size(2) % size
+        if missing:
+            query, key, value, real = fill_up(missing, query, key, value, real)
+        visible = None if real is None else real.view(len(real), -1, 1, size)
+        return Groups(*(x.unflatten(2, (-1, size)) for x in (query, key, value)), visible)

@@ -1,0 +1,15 @@
+"""All tokens are neighbours."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .groups import GroupedAttention, Groups
+
+
+class DenseAttention(GroupedAttention):
+    """Every token sees every token: memory tokens in an ordinary transformer."""
+
+    def group(self, query: Tensor, key: Tensor, value: Tensor, real: Tensor | None) -> Groups:
+        visible = None if real is None else real[:, None, None, :]
+        return Groups(query.unsqueeze(2), key.unsqueeze(2), value.unsqueeze(2), visible)

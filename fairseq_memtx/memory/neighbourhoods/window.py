@@ -1,0 +1,41 @@
+"""Neighbours are the nearest tokens on either side."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .groups import GroupedAttention, Groups
+from .scheme import fill_up
+
+
+class WindowAttention(GroupedAttention):
+    """A token sees itself and the ``W / 2`` tokens on either side.
+
+    A group is ``W / 2`` queries and the keys of three such stretches, their own in the middle.
+
+    Args:
+        window_size: ``W``, even and at least 2.
+    """
+
+    def __init__(self, window_size: int) -> None:
+        super().__init__()
+        self.window_size = window_size
+
+    def group(self, query: Tensor, key: Tensor, value: Tensor, real: Tensor | None) -> Groups:
+        reach = min(self.window_size // 2, query.size(2))
+        if real is None:
+            real = query.new_ones(len(query), query.size(2), dtype=torch.bool)
+        query, key, value, real = fill_up(-query.size(2) % reach, query, key, value, real)
+
+        around = (reach, reach)
+        real = functional.pad(real, around).unfold(1, 3 * reach, reach)  # B x G x K
+        key, value = (
+            functional.pad(x, (0, 0, *around)).unfold(2, 3 * reach, reach).transpose(-2, -1)
+            for x in (key, value)
+        )
+        own = torch.arange(reach, device=query.device)
+        theirs = torch.arange(-reach, 2 * reach, device=query.device)
+        near = (own[:, None] - theirs).abs() <= reach  # Q x K
+        return Groups(query.unflatten(2, (-1, reach)), key, value, real.unsqueeze(2) & near)
