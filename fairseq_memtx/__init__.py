@@ -14,11 +14,13 @@ from . import compat
 
 compat.mend_fairseq()
 
-from . import command_line, criterions, first_checkpoint, models, run_checks, safe_loading, tasks
+from . import criterions, models, tasks
+from .checkpoints import first_checkpoint, safe_loading
+from .flags import misspelled, run_checks
 
-command_line.guard_fairseq()
+misspelled.guard_fairseq()
 first_checkpoint.guard_fairseq()
 safe_loading.guard_fairseq()
 run_checks.guard_fairseq()
 
-__all__ = ["compat", "criterions", "errors", "models", "safe_loading", "tasks"]
+__all__ = ["compat", "criterions", "errors", "models", "tasks"]

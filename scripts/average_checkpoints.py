@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from written_aside import written_aside
 
-from fairseq_memtx import safe_loading
+from fairseq_memtx.checkpoints import safe_loading
 from fairseq_memtx.errors import MemtxError
 
 NEEDED = ("args", "cfg", "model", "task_state", "extra_state", "optimizer_history")

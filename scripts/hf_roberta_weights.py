@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformer_xl_weights import Weights
 
-from fairseq_memtx import safe_loading
+from fairseq_memtx.checkpoints import safe_loading
 from fairseq_memtx.errors import MemtxError
 
 FILES = ("model.safetensors", "pytorch_model.bin")

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fairseq_memtx import checkpoint_contents, safe_loading
+from fairseq_memtx.checkpoints import contents, safe_loading
 from fairseq_memtx.errors import MemtxError
 
 NEVER = -1e4  # the bias of a word that is never predicted; float16 can hold it
@@ -55,7 +55,7 @@ class Weights(dict):
         tensors = isinstance(weights, dict) and all(map(torch.is_tensor, weights.values()))
         if not tensors or not weights:
             raise MemtxError(f"{path} is no state dict: save model.state_dict(), not the model")
-        checkpoint_contents.check_weights(weights, str(path))
+        contents.check_weights(weights, str(path))
         super().__init__(weights)
         self.path = path
 

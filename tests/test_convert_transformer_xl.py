@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import convert_transformer_xl_checkpoint as script
 
-from fairseq_memtx import presets
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.flags import presets
 from fairseq_memtx.modules.recurrent_decoder import StateHolder
 
 VOCABULARY = ["<eos>", "the", "<unk>", "of", "and", "in", "a", "to", "was", "on", "as", "for"]

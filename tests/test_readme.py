@@ -9,7 +9,7 @@ from conftest import ROOT
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
-from fairseq_memtx import presets
+from fairseq_memtx.flags import presets
 
 RELIABILITY = ROOT / "docs/reliability.md"
 READMES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md")), RELIABILITY]

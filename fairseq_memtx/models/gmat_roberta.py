@@ -22,9 +22,11 @@ from fairseq.models.transformer import TransformerEncoder
 from fairseq.modules.transformer_sentence_encoder import init_bert_params
 from torch import Tensor, nn
 
-from .. import checkpoint_surgery, data_folder, presets, sizes
+from ..checkpoints import surgery
+from ..data import data_folder
 from ..errors import MemtxError
-from ..ignored_flags import NEVER, Ignored
+from ..flags import presets, sizes
+from ..flags.ignored_flags import NEVER, Ignored
 from ..modules.gmat_attention import SCHEMES
 from ..modules.gmat_encoder import GlobalMemoryEncoder, segment_length
 from ..modules.token_head import TokenHead
@@ -202,11 +204,11 @@ class GmatRobertaModel(RobertaModel):
         """
         super().upgrade_state_dict_named(state_dict, name)
         encoder, prefix = self.encoder.sentence_encoder, "encoder.sentence_encoder."
-        checkpoint_surgery.tile_positions(
+        surgery.tile_positions(
             state_dict, f"{prefix}embed_positions.weight", encoder.embed_positions
         )
-        checkpoint_surgery.copy_memory_projections(self, state_dict)
-        checkpoint_surgery.fit_heads(self, state_dict, "token_heads")
+        surgery.copy_memory_projections(self, state_dict)
+        surgery.fit_heads(self, state_dict, "token_heads")
 
     def load_state_dict(self, state_dict, strict=True, model_cfg=None, args=None):
         """Load weights of a model with any number of memory tokens, or of RoBERTa.
@@ -215,11 +217,11 @@ class GmatRobertaModel(RobertaModel):
             MemtxError: if the checkpoint is of another model.
         """
         memory = "encoder.sentence_encoder.memory"
-        state_dict = checkpoint_surgery.fit_memory(self, state_dict, memory)
+        state_dict = surgery.fit_memory(self, state_dict, memory)
         try:
             return super().load_state_dict(state_dict, strict, model_cfg, args)
         except RuntimeError as cause:
-            raise checkpoint_surgery.misfit(self, state_dict) from cause
+            raise surgery.misfit(self, state_dict) from cause
 
 
 class GmatRobertaEncoder(RobertaEncoder):

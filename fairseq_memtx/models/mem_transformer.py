@@ -21,9 +21,11 @@ from fairseq.models.transformer.transformer_config import (
 )
 from torch import Tensor, nn
 
-from .. import checkpoint_surgery, data_folder, presets, sizes
+from ..checkpoints import surgery
+from ..data import data_folder
 from ..errors import MemtxError
-from ..ignored_flags import ALONE, NEVER, Ignored
+from ..flags import presets, sizes
+from ..flags.ignored_flags import ALONE, NEVER, Ignored
 from ..modules.encoder_with_memory import EncoderWithMemory
 from ..modules.mem_transformer_layers import (
     BottleneckLayer,
@@ -122,11 +124,11 @@ class MemoryTransformerModel(TransformerModel):
         Raises:
             MemtxError: if the checkpoint is of another model.
         """
-        state_dict = checkpoint_surgery.fit_memory(self, state_dict, "encoder.memory")
+        state_dict = surgery.fit_memory(self, state_dict, "encoder.memory")
         try:
             return super().load_state_dict(state_dict, strict, model_cfg, args)
         except RuntimeError as cause:
-            raise checkpoint_surgery.misfit(self, state_dict) from cause
+            raise surgery.misfit(self, state_dict) from cause
 
 
 class MemoryTransformerEncoder(EncoderWithMemory):

@@ -13,9 +13,10 @@ from fairseq.models import register_model
 from fairseq.models.transformer_lm import TransformerLanguageModel, TransformerLanguageModelConfig
 from omegaconf import II
 
-from .. import checkpoint_surgery, presets, sizes
+from ..checkpoints import surgery
 from ..errors import MemtxError
-from ..ignored_flags import ALONE, NEVER, Ignored
+from ..flags import presets, sizes
+from ..flags.ignored_flags import ALONE, NEVER, Ignored
 from ..modules.recurrent_decoder import RecurrentMemoryDecoder
 from ..modules.tied_adaptive_softmax import parse_cutoff
 from ..modules.transformer_xl_decoder import TransformerXLDecoder
@@ -168,11 +169,11 @@ class RmtLanguageModel(TransformerLanguageModel):
         Raises:
             MemtxError: if the checkpoint is of another model.
         """
-        state_dict = checkpoint_surgery.fit_memory(self, state_dict, "decoder.memory")
+        state_dict = surgery.fit_memory(self, state_dict, "decoder.memory")
         try:
             return super().load_state_dict(state_dict, strict, model_cfg, args)
         except RuntimeError as cause:
-            raise checkpoint_surgery.misfit(self, state_dict) from cause
+            raise surgery.misfit(self, state_dict) from cause
 
 
 def check(args, vocabulary: int) -> None:

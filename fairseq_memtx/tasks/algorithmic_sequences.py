@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..data.algorithms import AlgorithmDataset, make, sizes_of
 from ..errors import MemtxError
-from ..ignored_flags import Ignored, trains_transformer_xl
+from ..flags.ignored_flags import Ignored, trains_transformer_xl
 
 
 @dataclass

@@ -28,7 +28,7 @@ from ..data.question_answering import read_questions
 from ..data.question_dataset import QuestionDataset
 from ..data.question_windows import FRAME, TextEncoder, WindowedQuestion, cut
 from ..errors import MemtxError
-from ..ignored_flags import Ignored
+from ..flags.ignored_flags import Ignored
 from ..text import FolderText, TextError, is_lowercase
 from .token_task import TokenTask
 

@@ -23,12 +23,12 @@ from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import LanguageModelingConfig
 from omegaconf import II
 
-from .. import data_folder
+from ..data import data_folder
 from ..data.curriculum import SegmentCurriculum
 from ..data.stream_iterator import StreamIterator, StreamStates
 from ..data.streams import StreamGroups, StreamWindows, Text
 from ..errors import MemtxError
-from ..ignored_flags import Ignored, trains_along_a_text, trains_transformer_xl
+from ..flags.ignored_flags import Ignored, trains_along_a_text, trains_transformer_xl
 from ..memory import StateHolder, StatesOfModels, memory_statistics
 from .prompted_language_modeling import PromptedLanguageModelingTask
 

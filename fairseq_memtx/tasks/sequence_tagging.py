@@ -20,7 +20,7 @@ from omegaconf import MISSING
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from .. import data_folder
+from ..data import data_folder
 from ..errors import MemtxError
 from ..text import is_filling
 from .token_task import TokenTask

@@ -75,8 +75,8 @@ def test_workers_refuse_together(tmp_path):
 
 def first_checkpoints(folder: str) -> str:
     """Which one a worker begins with."""
+    from fairseq_memtx.checkpoints.first_checkpoint import taken_instead
     from fairseq_memtx.compat import told_by_first_worker
-    from fairseq_memtx.first_checkpoint import taken_instead
 
     trainer = trainer_of(folder, restore_file="checkpoint_last.pt")
     last = f"{folder}/checkpoint_last.pt"

@@ -13,7 +13,7 @@ from fairseq.data import Dictionary, encoders
 from referee import write
 from tiny_models import LINES, MODELS, configuration, whole_sets
 
-from fairseq_memtx import data_folder
+from fairseq_memtx.data import data_folder
 from fairseq_memtx.data.question_answering import read_questions
 from fairseq_memtx.data.question_dataset import QuestionDataset
 from fairseq_memtx.data.question_windows import TextEncoder, cut

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import average_checkpoints
 
-from fairseq_memtx import data_folder
+from fairseq_memtx.data import data_folder
 
 pytestmark = pytest.mark.fuzz
 

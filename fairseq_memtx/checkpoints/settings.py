@@ -26,7 +26,7 @@ from fairseq.tasks import TASK_REGISTRY
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from .errors import MemtxError
+from ..errors import MemtxError
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from fairseq import criterions, models, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.models import ARCH_CONFIG_REGISTRY
 
-from fairseq_memtx import ignored_flags, run_checks
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.flags import ignored_flags, run_checks
 
 LANGUAGE_MODEL = "--task rmt_language_modeling --arch rmt_lm_tiny --batch-size 2"
 ROBERTA = "--task masked_lm --arch gmat_roberta_tiny --criterion masked_lm --max-tokens 99"

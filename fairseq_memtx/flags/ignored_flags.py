@@ -16,7 +16,7 @@ from fairseq.dataclass.configs import FairseqConfig
 from fairseq.models import ARCH_CONFIG_REGISTRY
 from omegaconf import DictConfig
 
-from .errors import MemtxError
+from ..errors import MemtxError
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
 from fairseq.tasks import TASK_REGISTRY
 
-from .errors import MemtxError
+from ..errors import MemtxError
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def name_of(task: type) -> str | None:
 
 def _known(kind: type) -> bool:
     """Whether a class is ours or fairseq's."""
-    return kind.__module__.split(".")[0] in ("fairseq", __package__)
+    return kind.__module__.split(".")[0] in ("fairseq", __package__.split(".")[0])
 
 
 def _ours(task: str) -> list[str]:

@@ -17,9 +17,9 @@ from fairseq.models.roberta.model import base_architecture as roberta_architectu
 from fairseq.models.transformer import base_architecture as transformer_architecture
 from omegaconf import DictConfig, OmegaConf
 
-from .errors import MemtxError
+from ..errors import MemtxError
 
-FOLDER = Path(__file__).parent / "config" / "model"
+FOLDER = Path(__file__).parents[1] / "config" / "model"
 
 
 def read(arch: str) -> dict[str, Any]:

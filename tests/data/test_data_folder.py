@@ -10,7 +10,7 @@ import pytest
 import torch
 from fairseq.data import Dictionary, indexed_dataset
 
-from fairseq_memtx import data_folder
+from fairseq_memtx.data import data_folder
 from fairseq_memtx.errors import MemtxError
 
 

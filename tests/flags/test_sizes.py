@@ -6,8 +6,8 @@ from argparse import Namespace
 
 import pytest
 
-from fairseq_memtx import sizes
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.flags import sizes
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan")])

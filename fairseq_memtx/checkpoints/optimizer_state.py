@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from .checkpoint_settings import ADVICE
-from .errors import MemtxError
+from ..errors import MemtxError
+from .settings import ADVICE
 
 NUMBER = (int, float, np.number, Tensor)
 # Of a group of weights; other settings may be None, and are numbers or text of none.

@@ -2,7 +2,7 @@
 
 A file is read only when it is whole (its archive's own checksums are compared), when it holds
 nothing but tensors, plain values and what `compat.safe_classes` lists, and, for a checkpoint of
-fairseq, when its parts are what fairseq saves (`checkpoint_contents`). Every other file ends in one
+fairseq, when its parts are what fairseq saves (`contents`). Every other file ends in one
 line that names it and what is wrong. torch's ``weights_only`` protection is asked for by name in
 every call, so that no variable of the environment switches it off.
 """
@@ -21,8 +21,8 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.trainer import Trainer
 
-from . import checkpoint_contents, checkpoint_settings
-from .errors import MemtxError, explain
+from ..errors import MemtxError, explain
+from . import contents, settings
 
 COPY_AGAIN = "copy it again, or use an earlier one"
 
@@ -63,7 +63,7 @@ def load(path: str) -> Any:
 def load_checkpoint(path: str) -> dict[str, Any]:
     """A checkpoint of fairseq as it was written, checked, on the CPU."""
     state = load(path)
-    checkpoint_contents.check(state, path)
+    contents.check(state, path)
     return state
 
 
@@ -90,7 +90,7 @@ class _TorchWithCheckedLoad:
 
     def load(self, file: Any, map_location: Any = None) -> dict[str, Any]:
         state = torch.load(file, map_location="cpu", weights_only=True)
-        checkpoint_contents.check(state, str(getattr(file, "name", file)))
+        contents.check(state, str(getattr(file, "name", file)))
         return state
 
     def __getattr__(self, name: str) -> Any:
@@ -103,8 +103,8 @@ def _guarded(load_checkpoint_to_cpu: Callable[..., dict[str, Any]]) -> Callable:
         check(checkpoint_utils.PathManager.get_local_path(path))
         state = load_checkpoint_to_cpu(path, arg_overrides, *args, **kwargs)
         for look in (
-            checkpoint_settings.check_named_files,
-            checkpoint_settings.forget_written_files,
+            settings.check_named_files,
+            settings.forget_written_files,
         ):
             look(state.get("cfg"), path, arg_overrides or {})
         return state

@@ -9,8 +9,8 @@ from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.models import ARCH_MODEL_INV_REGISTRY, ARCH_MODEL_REGISTRY, FairseqLanguageModel
 from fairseq.tasks import TASK_REGISTRY
 
-from fairseq_memtx import combinations
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.flags import combinations
 
 OURS = ("mem_transformer", "rmt_lm", "gmat_roberta")
 FITTING = {

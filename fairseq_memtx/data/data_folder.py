@@ -14,8 +14,8 @@ import numpy as np
 from fairseq import utils
 from fairseq.data import Dictionary, data_utils
 
-from .compat import check_set, count_sentences, read_rows, what_it_is
-from .errors import MemtxError
+from ..compat import check_set, count_sentences, read_rows, what_it_is
+from ..errors import MemtxError
 
 AGAIN = "run fairseq-preprocess again, into a new folder"
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .errors import MemtxError
+from ..errors import MemtxError
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 
-from fairseq_memtx import safe_loading
+from fairseq_memtx.checkpoints import safe_loading
 from fairseq_memtx.errors import MemtxError
 
 

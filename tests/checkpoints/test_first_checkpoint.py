@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import fail, succeed, train_flags
 
-from fairseq_memtx.first_checkpoint import newest_whole
+from fairseq_memtx.checkpoints.first_checkpoint import newest_whole
 
 
 def write(path, updates: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .errors import MemtxError
+from ..errors import MemtxError
 
 MOST = 1 << 31  # tokens, channels, layers: more than any machine has
 # Of a model's configuration: at least 1.

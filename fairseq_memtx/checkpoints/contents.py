@@ -2,7 +2,7 @@
 
 A file that is whole and harmless (`safe_loading`) may still be anything. Here is the one
 description of the parts that fairseq reads, each with its type, and of what weights are; of the
-configuration see `checkpoint_settings`. What is asked for is what every version of fairseq since
+configuration see `settings`. What is asked for is what every version of fairseq since
 2018 writes; parts that a version left out, and that fairseq fills in, may be missing.
 """
 
@@ -16,11 +16,11 @@ import torch
 from fairseq.logging import meters
 from torch import Tensor
 
-from . import checkpoint_optimizer, checkpoint_settings
-from .checkpoint_optimizer import NUMBER
-from .checkpoint_settings import ADVICE, entries, kind_of
-from .errors import MemtxError
-from .memory import RecurrentState
+from ..errors import MemtxError
+from ..memory import RecurrentState
+from . import optimizer_state, settings
+from .optimizer_state import NUMBER
+from .settings import ADVICE, entries, kind_of
 
 NOTHING = type(None)
 # Parts of the whole, and of what is inside: where, type, whether it may be missing.
@@ -106,14 +106,14 @@ def _check(state: Any, path: str) -> None:
     for either, other in (("cfg", "args"), ("extra_state", "epoch")):
         if state.get(either) is None and state.get(other) is None:
             raise MemtxError(f"{path} {NO_CHECKPOINT}: it has no {either}, {ADVICE}")
-    checkpoint_settings.check(state.get("cfg"), state.get("args"), path)
+    settings.check(state.get("cfg"), state.get("args"), path)
     check_weights(state["model"], path)
-    checkpoint_settings.check_sizes(state.get("cfg"), state["model"], path)
+    settings.check_sizes(state.get("cfg"), state["model"], path)
     _check_history(state, path)
     _check_streams(state.get("extra_state", {}).get("train_iterator", {}), path)
     for part in ("extra_state", "last_optimizer_state"):
         _check_tensors(state.get(part), part, path)
-    checkpoint_optimizer.check(state.get("last_optimizer_state") or {}, path)
+    optimizer_state.check(state.get("last_optimizer_state") or {}, path)
     _check_metrics(state.get("extra_state", {}).get("metrics", {}), path)
 
 

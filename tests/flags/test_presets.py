@@ -13,8 +13,8 @@ from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_INV_REGISTRY, build_
 from fairseq.tasks import TASK_REGISTRY
 from omegaconf import OmegaConf
 
-from fairseq_memtx import presets
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.flags import presets
 from fairseq_memtx.models.rmt_lm import RmtLanguageModelConfig
 
 ARCHITECTURES = [

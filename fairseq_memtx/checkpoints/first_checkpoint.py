@@ -12,9 +12,9 @@ import torch
 from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
 
+from ..compat import told_by_first_worker
+from ..errors import MemtxError
 from . import safe_loading
-from .compat import told_by_first_worker
-from .errors import MemtxError
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from fairseq import criterions, models, tasks
 from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.trainer import Trainer
 
+from ..errors import MemtxError
 from . import combinations, ignored_flags, sizes
-from .errors import MemtxError
 
 
 def guard_fairseq() -> None:

@@ -15,7 +15,7 @@ from fairseq.logging import metrics
 from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.tasks.masked_lm import MaskedLMConfig
 
-from fairseq_memtx import checkpoint_contents, safe_loading
+from fairseq_memtx.checkpoints import contents, safe_loading
 from fairseq_memtx.errors import MemtxError
 
 WEIGHT = "encoder.layers.0.fc1.weight"  # 32 x 16
@@ -105,7 +105,7 @@ def test_the_states_of_all_optimizers_are_known(name, state):
     optimizer.step()
     state["last_optimizer_state"] = optimizer.state_dict()
     assert state["last_optimizer_state"]["state"]
-    checkpoint_contents.check(state, "right.pt")
+    contents.check(state, "right.pt")
 
 
 def number(kind):
@@ -235,7 +235,7 @@ def test_parts_without_end(state):
         for endless in (ring, nest):
             broken = {**state, part: {**state[part], "common": {"endless": endless}}}
             with pytest.raises(MemtxError, match=r"^broken.pt .* has more than 100000 entries"):
-                checkpoint_contents.check(broken, "broken.pt")
+                contents.check(broken, "broken.pt")
 
 
 def test_settings_that_read_the_environment_are_refused(state, tmp_path):
@@ -294,12 +294,12 @@ def test_meters_are_those_of_fairseq(state):
         metrics.log_concat_tensor("tensor", torch.ones(2))
         metrics.log_derived("derived", lambda meters: 1)
     state["extra_state"]["metrics"]["default"] = kept.state_dict()
-    checkpoint_contents.check(state, "right.pt")
+    contents.check(state, "right.pt")
 
 
 def test_the_state_is_left_as_it_is(state):
     before = copy.deepcopy(state)
-    checkpoint_contents.check(state, "right.pt")
+    contents.check(state, "right.pt")
     assert repr(state) == repr(before)
 
 

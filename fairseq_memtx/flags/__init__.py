@@ -1,0 +1,1 @@
+"""The flags of a run: what presets fill in, and what is looked at before anything is built."""
