@@ -12,18 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairseq_memtx.data.algorithms import (
-    ALGORITHMS,
-    Algorithm,
-    AlgorithmDataset,
-    AssociativeRetrieval,
-    Copy,
-    QuadraticEquations,
-    Reverse,
-    encode,
-    make,
-    solve,
-)
+from fairseq_memtx.data.algorithms import ALGORITHMS, Algorithm, AlgorithmDataset, make
+from fairseq_memtx.data.algorithms.associative_retrieval import AssociativeRetrieval
+from fairseq_memtx.data.algorithms.copy_and_reverse import Copy, Reverse
+from fairseq_memtx.data.algorithms.quadratic_equations import QuadraticEquations, encode, solve
 from fairseq_memtx.errors import MemtxError
 
 SEEDS = st.integers(0, 10**6)
