@@ -17,7 +17,7 @@ EXTRAS = {
     "quickstart": ["num2words", "Babel"],
     # pytest-xdist: the tests start dozens of fairseq's commands, and two at a time take half.
     # transformers and safetensors: a converted model is compared with the one it came from.
-    "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "transformers", "safetensors"],
+    "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers", "safetensors"],
 }
 
 setup(
