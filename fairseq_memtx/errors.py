@@ -9,6 +9,7 @@ import traceback
 from types import TracebackType
 
 from hydra.errors import CompactHydraException
+from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
 LONGEST = 1000  # characters of a line
@@ -19,6 +20,16 @@ class MemtxError(CompactHydraException):
 
     hydra, through which ``fairseq-hydra-train`` runs, prints an error of this base in one line.
     """
+
+
+# The checkpoints that this process began with, as the user named them; see `begin_with`.
+_begun_with: str | None = None
+
+
+def begin_with(checkpoints: str | None) -> None:
+    """Remember which checkpoints were loaded, for what comes up only when they are used."""
+    global _begun_with
+    _begun_with = checkpoints
 
 
 def explain(error: BaseException | None) -> str | None:
@@ -33,14 +44,24 @@ def explain(error: BaseException | None) -> str | None:
         if isinstance(error, ProcessRaisedException):
             error = _raised_by_worker(error)
         if isinstance(error, MemtxError):
-            return _readable(str(error))
+            return _readable(_named(str(error)))
         for kind, pattern, function, line in _FAIRSEQ_ERRORS:
             found = isinstance(error, kind) and re.search(pattern, str(error), re.DOTALL)
             if found and (function is None or _passed_through(error, function)):
-                return _readable(line.format(**found.groupdict()))
+                return _readable(_named(line.format(**found.groupdict())))
+        if isinstance(error, OmegaConfBaseException) and _begun_with is not None:
+            wrong = str(error).splitlines()[0]
+            return _readable(f"checkpoint {_begun_with} has settings that do not do: {wrong}")
         replaced = _REPLACEMENT in str(error) and not error.__suppress_context__
         error = error.__cause__ or (error.__context__ if replaced else None)
     return None
+
+
+def _named(line: str) -> str:
+    """The line with the name of "the checkpoint" where it has none."""
+    if _begun_with is None or _begun_with in line:
+        return line
+    return line.replace("the checkpoint ", f"the checkpoint {_begun_with} ", 1)
 
 
 def _raised_by_worker(error: ProcessRaisedException) -> BaseException:
@@ -265,6 +286,20 @@ _FAIRSEQ_ERRORS = [
         r"^--share-all-embeddings (?P<what>.*)",
         "build_model",
         "--share-all-embeddings {what}: leave the flag out, or make the sides alike",
+    ),
+    (
+        FloatingPointError,
+        r"gradients are Nan/Inf",
+        None,
+        "the gradients of this step are NaN or infinite: use a lower --lr or a --clip-norm, or, in "
+        "a run's first step, other weights to begin with",
+    ),
+    (
+        AssertionError,
+        r"^(?P<step>\d+) < (?P<longest>\d+)$",
+        "_generate",
+        "the model gives no probabilities (its weights are too large, or not trained): use another "
+        "checkpoint",
     ),
     (ValueError, r"loaded state dict .* parameter group", None, _OPTIMIZER),
     (RuntimeError, r"size of tensor a .* must match", "optimizer_step", _OPTIMIZER),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
+from fairseq_memtx import errors
 from fairseq_memtx.errors import MemtxError, explain
 
 
@@ -82,3 +84,30 @@ def test_values_of_any_length_are_shortened():
 )
 def test_what_fairseq_says_of_flags(error, line):
     assert explain(error).startswith(line)
+
+
+def test_what_comes_up_when_a_checkpoint_is_used_names_it(monkeypatch):
+    """Its place in the data, its optimizer and its settings are used long after it was loaded."""
+    monkeypatch.setattr(errors, "_begun_with", None)
+    missing = raised(lambda: OmegaConf.create({"a": 1}).missing["x"])
+    assert explain(missing) is None
+    assert explain(MemtxError("the checkpoint was written")) == "the checkpoint was written"
+    errors.begin_with("save/checkpoint_last.pt")
+    line = explain(MemtxError("the checkpoint was written in the middle"))
+    assert line == "the checkpoint save/checkpoint_last.pt was written in the middle"
+    misfit = ValueError("loaded state dict contains a parameter group that does not match")
+    assert "in the checkpoint save/checkpoint_last.pt does not fit" in explain(misfit)
+    line = explain(missing)
+    assert line.startswith("checkpoint save/checkpoint_last.pt has settings that do not do: ")
+    assert "\n" not in line
+
+
+def _generate():
+    """As in fairseq, by name and words."""
+    raise AssertionError("5 < 5")
+
+
+def test_weights_without_sense():
+    assert "gives no probabilities" in explain(raised(_generate))
+    line = explain(FloatingPointError("gradients are Nan/Inf"))
+    assert line.startswith("the gradients of this step are NaN or infinite")

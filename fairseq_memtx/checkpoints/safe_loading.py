@@ -15,13 +15,13 @@ import os
 import re
 import stat
 import zipfile
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import torch
 from fairseq import checkpoint_utils
 from fairseq.trainer import Trainer
 
-from ..errors import MemtxError, explain
+from ..errors import MemtxError, begin_with, explain
 from . import contents, settings
 
 COPY_AGAIN = "copy it again, or use an earlier one"
@@ -83,6 +83,11 @@ def guard_fairseq() -> None:
         (Trainer, "load_checkpoint", "filename", "does not fit this run"),
     ]:
         setattr(owner, name, _in_one_line(getattr(owner, name), of_file, what))
+    for owner, name, of_file in [
+        (checkpoint_utils, "load_model_ensemble_and_task", "filenames"),
+        (Trainer, "load_checkpoint", "filename"),
+    ]:
+        setattr(owner, name, _remembered(getattr(owner, name), of_file))
 
 
 class _TorchWithCheckedLoad:
@@ -121,8 +126,7 @@ def _in_one_line(function: Callable, of_file: str, what: str) -> Callable:
         try:
             return function(*args, **kwargs)
         except Exception as cause:
-            files = signature.bind(*args, **kwargs).arguments[of_file]
-            named = files if isinstance(files, str) else ", ".join(map(str, files))
+            named = _names(signature.bind(*args, **kwargs).arguments[of_file])
             line = explain(cause)
             if line is not None and named in line:
                 raise
@@ -133,6 +137,25 @@ def _in_one_line(function: Callable, of_file: str, what: str) -> Callable:
             ) from cause
 
     return told
+
+
+def _remembered(function: Callable, of_file: str) -> Callable:
+    """The same function; what comes up later, when the checkpoint is used, can name its file."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def remembered(*args: Any, **kwargs: Any) -> Any:
+        begin_with(None)
+        loaded = function(*args, **kwargs)
+        if loaded is not None:  # a run that finds no checkpoint begins with none
+            begin_with(_names(signature.bind(*args, **kwargs).arguments[of_file]))
+        return loaded
+
+    return remembered
+
+
+def _names(files: str | Sequence[str]) -> str:
+    return files if isinstance(files, str) else ", ".join(map(str, files))
 
 
 def _first_line(error: BaseException) -> str:

@@ -14,15 +14,21 @@ import re
 import stat
 from argparse import Namespace
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
-from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.criterions import CRITERION_DATACLASS_REGISTRY, CRITERION_REGISTRY
 from fairseq.dataclass import FairseqDataclass
 from fairseq.dataclass.configs import FairseqConfig
 from fairseq.dataclass.utils import interpret_dc_type
-from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY
+from fairseq.models import (
+    ARCH_CONFIG_REGISTRY,
+    ARCH_MODEL_NAME_REGISTRY,
+    ARCH_MODEL_REGISTRY,
+    MODEL_DATACLASS_REGISTRY,
+)
 from fairseq.registry import REGISTRIES as PART_REGISTRIES
-from fairseq.tasks import TASK_REGISTRY
+from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
@@ -37,6 +43,12 @@ REGISTRIES = {
     "task": TASK_REGISTRY,
     "criterion": CRITERION_REGISTRY,
 }
+# And what its settings are, for those that say so.
+KINDS = {
+    "model": MODEL_DATACLASS_REGISTRY,
+    "task": TASK_DATACLASS_REGISTRY,
+    "criterion": CRITERION_DATACLASS_REGISTRY,
+}
 READ = ("common", "dataset", "generation")  # sections that commands read, and every version has
 # A model is as large by these settings as its own largest weight, or than this.
 SIZES = {
@@ -45,6 +57,7 @@ SIZES = {
     "_layers": 1_000,
     "_positions": 1_000_000,
     "memory_tokens": 10_000,
+    "cache_length": 1_000_000,
 }
 MOST_ENTRIES = 100_000
 FAIRSEQS_OWN = "https://dl.fbaipublicfiles.com/"
@@ -78,10 +91,17 @@ def check(cfg: dict[str, Any] | None, args: Namespace | None, path: str) -> None
     for section in (*REGISTRIES, *READ):
         if not cfg.get(section):
             raise MemtxError(f"{path} has no cfg.{section}: {ADVICE}")
+    for section in ("tokenizer", "bpe", "scoring"):
+        _check_named_part(section, cfg.get(section), path)
     for section, field in FairseqConfig.__dataclass_fields__.items():
         fixed = isinstance(field.type, type) and issubclass(field.type, FairseqDataclass)
         if section in cfg and fixed:
-            _check_fixed_section(section, cfg[section], field.type, path)
+            _check_kinds(section, cfg[section], field.type, path)
+    for section, kinds in KINDS.items():
+        name = _name(section, cfg[section])
+        kind = kinds.get(ARCH_MODEL_NAME_REGISTRY.get(name, name) if section == "model" else name)
+        if kind is not None and isinstance(cfg[section], dict):
+            _check_kinds(section, cfg[section], kind, path)
     _check_numbers(cfg["model"], path)
 
 
@@ -195,19 +215,29 @@ def _check_section(section: str, content: Any, path: str) -> None:
         )
 
 
-def _check_fixed_section(section: str, content: Any, kind: type, path: str) -> None:
-    """Of a section that has the same settings whatever is trained, such as ``generation``."""
+def _check_named_part(section: str, content: Any, path: str) -> None:
+    """Of a section that may be missing, and is a name or has one."""
+    known = PART_REGISTRIES[section]["registry"]
+    name = content if isinstance(content, str) or content is None else _name(section, content)
+    if name not in (None, *known) or content == {}:
+        raise MemtxError(f"{path} has {content!r} for cfg.{section}: {ADVICE}")
+
+
+def _check_kinds(section: str, content: Any, kind: type[FairseqDataclass], path: str) -> None:
+    """Of a section whose settings have names and kinds that are known."""
     if not isinstance(content, dict):
         raise MemtxError(f"{path} has {kind_of(content)} for cfg.{section}: {ADVICE}")
     for name, field in kind.__dataclass_fields__.items():
         value = content.get(name)
-        if value is not None and not _is_number(value, interpret_dc_type(field.type)):
+        if value is not None and not _is_of_kind(value, interpret_dc_type(field.type)):
             raise MemtxError(f"{path} has {value!r} for the setting {section}.{name}: {ADVICE}")
 
 
 def _name(section: str, content: Any) -> Any:
     """As fairseq finds it: old sections are flat configurations."""
     found = vars(content) if isinstance(content, Namespace) else content
+    if not isinstance(found, dict):
+        return None
     name = found.get("_name") or found.get("arch" if section == "model" else section)
     return name if isinstance(name, str) else None
 
@@ -221,13 +251,24 @@ def _check_numbers(model: dict[str, Any] | Namespace, path: str) -> None:
     kinds = {flag.dest: flag.type for flag in flags._actions}
     for name, value in (vars(model) if isinstance(model, Namespace) else model).items():
         unset = value is None and getattr(preset, name, None) is None
-        if not unset and not _is_number(value, kinds.get(name)):
+        if not unset and not _is_of_kind(value, kinds.get(name)):
             raise MemtxError(f"{path} has {value!r} for the setting {name}, a number: {ADVICE}")
 
 
-def _is_number(value: Any, kind: Any) -> bool:
-    """Whether a value is of the kind of numbers that a setting takes, if it takes numbers."""
-    return kind not in (int, float) or isinstance(value, int if kind is int else (int, float))
+def _is_of_kind(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind that a setting takes; kinds that are no plain ones take all.
+
+    Older versions saved some truth values as words, and numbers as values of a choice.
+    """
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return isinstance(value, (str, int, float))
+    if kind is bool:
+        return isinstance(value, (bool, int)) or str(value).lower() in ("true", "false")
+    if kind is int:
+        return isinstance(value, int)
+    if kind is float:
+        return isinstance(value, (int, float))
+    return kind is not str or isinstance(value, (str, int, float))
 
 
 def _is_device(value: str) -> bool:
