@@ -28,7 +28,7 @@ def check(task: Any) -> None:
             number of sentences than its translation, its second sentences or its labels; or if
             the folder is no folder of binarised text.
     """
-    settings = getattr(task, "cfg", None) or getattr(task, "args", None)
+    settings: Any = getattr(task, "cfg", None) or getattr(task, "args", None)
     source, target = (getattr(settings, f"{side}_lang", None) for side in ("source", "target"))
     if not getattr(settings, "data", None):
         return
@@ -73,7 +73,7 @@ def check_parallel(texts: list[Path]) -> None:
     Raises:
         MemtxError: if they are not, or one of them is not whole.
     """
-    first: dict[str, tuple[Path, int]] = {}
+    first: dict[str, tuple[Path, int | None]] = {}
     for text in texts:
         if not text.with_suffix(".idx").exists() and (text.parent / "config.json").exists():
             raise MemtxError(what_it_is(text.parent))

@@ -28,13 +28,19 @@ class GlobalReasoning(ABC):
 
     Attributes:
         length: tokens of a sequence, ``L``.
-        symbols: names of the tokens there are; a drawn token is a place in this list.
-        labels: names of the labels there are, likewise.
     """
 
     length: int
-    symbols: list[str]
-    labels: list[str]
+
+    @property
+    @abstractmethod
+    def symbols(self) -> list[str]:
+        """Names of the tokens there are; a drawn token is a place in this list."""
+
+    @property
+    @abstractmethod
+    def labels(self) -> list[str]:
+        """Names of the labels there are, likewise."""
 
     @abstractmethod
     def draw(self, numbers: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
@@ -189,8 +195,8 @@ class SignedSum(GlobalReasoning):
     def best_accuracy(self, seen: int) -> float:
         """The likeliest sum of what is not seen; ``1/k`` but for short or small-stepped rests."""
         one_token = np.bincount(self._numbers % self.modulus, minlength=self.modulus)
-        one_token = np.fft.fft(one_token / one_token.sum())
-        return float(np.fft.ifft(one_token ** (self.length - seen)).real.max())
+        law = np.fft.fft(one_token / one_token.sum())
+        return float(np.fft.ifft(law ** (self.length - seen)).real.max())
 
 
 def _at_least(least: int, flag: str, size: int) -> None:

@@ -96,7 +96,7 @@ class Record:
             raise MemtxError(
                 f"{self.where} has to be {KINDS[kind]}, not {self._shown()}: correct it"
             )
-        if kind is str and _HALF.search(self.value):
+        if isinstance(self.value, str) and _HALF.search(self.value):
             raise MemtxError(
                 f"{self.where} has half a character, as \\ud83d without its other half: correct it"
             )

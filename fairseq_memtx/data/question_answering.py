@@ -131,7 +131,7 @@ def _hotpotqa(record: Record) -> Question:
     verdict = normalise(answer)  # as the metric has it, which takes "Yes" for one
     if verdict in VERDICTS.split():
         start = VERDICTS.index(verdict)
-        span = (start, start + len(verdict))
+        span: tuple[int, int] | None = (start, start + len(verdict))
     else:
         places.append((3, len(VERDICTS), len(context)))
         span = _find(answer, context, [place[1:] for place in sorted(places)])

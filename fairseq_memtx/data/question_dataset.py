@@ -27,7 +27,9 @@ class QuestionDataset(FairseqDataset):
     ) -> None:
         self.dictionary = dictionary
         self.whole = whole
-        windows = [(question, range(len(question.windows))) for question in questions]
+        windows: list[tuple[WindowedQuestion, Sequence[int]]] = [
+            (question, range(len(question.windows))) for question in questions
+        ]
         if not whole:
             windows = [(question, [number]) for question, numbers in windows for number in numbers]
         self.windows = windows
@@ -99,7 +101,7 @@ class QuestionDataset(FairseqDataset):
         """Of all rows of an item, with their padding."""
         return int(self.rows[index] * self.sizes[index])
 
-    def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
+    def num_tokens_vec(self, indices: np.ndarray | slice) -> np.ndarray:
         """`num_tokens` of many."""
         return self.rows[indices] * self.sizes[indices]
 

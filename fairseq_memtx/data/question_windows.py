@@ -151,7 +151,8 @@ class WindowedQuestion:
             first, last = self.context.pieces_of(self.question.span)
             start, end = self.windows[window]
             if start <= first <= last < end:
-                return tuple(self.context_offset - start + piece for piece in (first, last))
+                moved = self.context_offset - start
+                return moved + first, moved + last
         return 0, 0
 
 

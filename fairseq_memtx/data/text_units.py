@@ -51,7 +51,15 @@ class Lines(Words):
     """
 
     def __init__(self, encoder: Any) -> None:
-        self.encode_line, self.decode_line = encoder.encode, encoder.decode
+        self.encoder = encoder
+
+    def encode_line(self, line: str) -> str:
+        """Its tokens of a line."""
+        return self.encoder.encode(line)
+
+    def decode_line(self, tokens: str) -> str:
+        """Its line of tokens."""
+        return self.encoder.decode(tokens)
 
 
 class Characters:

@@ -17,7 +17,7 @@ from .quadratic_equations import QuadraticEquations
 
 __all__ = ["ALGORITHMS", "Algorithm", "AlgorithmDataset", "make", "sizes_of"]
 
-ALGORITHMS = {
+ALGORITHMS: dict[str, type[Algorithm]] = {
     "copy": Copy,
     "reverse": Reverse,
     "associative-retrieval": AssociativeRetrieval,

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 
+@dataclass(frozen=True)
 class Algorithm(ABC):
     """One task at one size: the format of its rows, and a way to draw them.
 
-    Attributes:
-        vocabulary_size: ids are below it.
-        question_length: that many ids at the start of a row decide all that follow.
-        answer_length: that many targets at the end count.
-        questions: how many different questions there are.
+    The sizes that it takes are fields of a dataclass.
     """
 
-    vocabulary_size: int
-    question_length: int
-    answer_length: int
-    questions: int
+    @property
+    @abstractmethod
+    def vocabulary_size(self) -> int:
+        """Ids are below it."""
+
+    @property
+    @abstractmethod
+    def question_length(self) -> int:
+        """That many ids at the start of a row decide all that follow."""
+
+    @property
+    @abstractmethod
+    def answer_length(self) -> int:
+        """That many targets at the end count."""
+
+    @property
+    @abstractmethod
+    def questions(self) -> int:
+        """How many different questions there are."""
 
     @property
     def source_length(self) -> int:
