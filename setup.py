@@ -29,7 +29,7 @@ setup(
     python_requires=">=3.11,<3.13",
     packages=[*find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]), *HYDRA_PLUGIN],
     package_dir={"hydra_plugins": "fairseq_memtx/hydra_plugins"},
-    package_data={"fairseq_memtx": ["config/**/*.yaml"]},
+    package_data={"fairseq_memtx": ["py.typed", "config/**/*.yaml"]},
     install_requires=["ve-fairseq==0.12.3", "torch>=2.6"],
     extras_require={**EXTRAS, "all": sorted({name for names in EXTRAS.values() for name in names})},
 )
