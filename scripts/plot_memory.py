@@ -25,7 +25,7 @@ PLUGIN = Path(__file__).resolve().parents[1] / "fairseq_memtx"
 utils.import_user_module(argparse.Namespace(user_dir=str(PLUGIN)))
 
 from fairseq_memtx.errors import MemtxError  # noqa: E402
-from fairseq_memtx.memory import AttentionProbe  # noqa: E402
+from fairseq_memtx.memory import capture_attention  # noqa: E402
 from fairseq_memtx.modules.mem_transformer_layers import MemoryAndSelfAttention  # noqa: E402
 
 if TYPE_CHECKING:
@@ -145,23 +145,24 @@ def choose(layer: str, count: int) -> list[int]:
 
 def read_attention(encoder: nn.Module, tokens: Tensor) -> list[LayerAttention]:
     """Encode one sentence of ``T`` tokens and record the attention of every layer."""
-    modules = [
-        (name, module) for name, module in encoder.named_modules() if name.endswith("self_attn")
-    ]
-    with AttentionProbe(modules) as probe, torch.no_grad():
+    with capture_attention(encoder) as maps, torch.no_grad():
         encoder(tokens.unsqueeze(0))
-    weights = probe.weights
-    shared = iter(weights.get("memory_controller.self_attn", ()))  # one call a layer, in order
+    calls = {
+        name: iter(weights.float().mean(dim=(0, 1)) for weights in maps[name]) for name in maps
+    }
     layers = []
     for number, layer in enumerate(encoder.layers):
-        ((own,),) = weights[f"layers.{number}.self_attn"]
-        if hasattr(encoder, "memory_controller"):
-            source, (memory,) = own, next(shared)
+        source = next(calls[f"layers.{number}.self_attn"])
+        if hasattr(encoder, "memory_controller"):  # one call a layer, in order
+            memory = next(calls["memory_controller.self_attn"])
         elif hasattr(layer, "memory_controller"):
-            source, ((memory,),) = own, weights[f"layers.{number}.memory_controller.self_attn"]
+            memory = next(calls[f"layers.{number}.memory_controller.self_attn"])
         else:
-            memory, source = own[: encoder.memory_tokens], own[encoder.memory_tokens :]
+            memory, source = source[: encoder.memory_tokens], source[encoder.memory_tokens :]
         reads_itself = isinstance(layer.self_attn, MemoryAndSelfAttention)
+        if reads_itself:
+            to_memory, to_source = source[:, : len(memory)], source[:, len(memory) :]
+            source = torch.cat([to_memory, to_source.diagonal().unsqueeze(1)], dim=1)
         layers.append(LayerAttention(source, memory, reads_itself))
     return layers
 

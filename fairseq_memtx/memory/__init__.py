@@ -4,8 +4,10 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 ``C`` channels, ``H`` heads.
 """
 
-from .bottleneck_skip import attend_to_memory_and_self
+from .attention_capture import AttentionMaps, capture_attention
+from .bottleneck_skip import AttentionToMemoryAndSelf
 from .continued_text import ContinuedText
+from .global_memory import GlobalMemoryAttention
 from .neighbourhoods import (
     ChunkedAttention,
     DenseAttention,
@@ -15,18 +17,20 @@ from .neighbourhoods import (
     SparseAttention,
     WindowAttention,
 )
-from .probe import AttentionProbe
 from .quick_dropout import drop
 from .segments import RecurrentState, StateHolder, StatesOfModels, segment_mask
-from .softmax_attention import attend
+from .softmax_attention import AttentionSoftmax, attend
 from .statistics import MemoryStatistics, memory_statistics
 from .tokens import MemoryTokens
 
 __all__ = [
-    "AttentionProbe",
+    "AttentionMaps",
+    "AttentionSoftmax",
+    "AttentionToMemoryAndSelf",
     "ChunkedAttention",
     "ContinuedText",
     "DenseAttention",
+    "GlobalMemoryAttention",
     "GroupedAttention",
     "Groups",
     "HashedAttention",
@@ -38,7 +42,7 @@ __all__ = [
     "StatesOfModels",
     "WindowAttention",
     "attend",
-    "attend_to_memory_and_self",
+    "capture_attention",
     "drop",
     "memory_statistics",
     "segment_mask",

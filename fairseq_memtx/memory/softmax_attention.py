@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from .quick_dropout import draw_marks, gain, is_drawn_here
@@ -39,6 +39,30 @@ def attend(
     return functional.scaled_dot_product_attention(
         query, key, value, attn_mask=visible, dropout_p=dropout
     )
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """Weights over the last dimension, summed in float32 at least, in the type of the scores."""
+    exact = torch.promote_types(scores.dtype, torch.float32)
+    return scores.softmax(dim=-1, dtype=exact).to(scores.dtype)
+
+
+class AttentionSoftmax(nn.Module):
+    """`softmax` for an attention that spells out its weights, which can be captured by it.
+
+    See `attention_capture`.
+    """
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Scores to weights, ``B x H x queries x keys``."""
+        return softmax(scores)
+
+    attention_map = forward
+
+
+def identity_rows(like: Tensor, count: int) -> Tensor:
+    """Values whose weighted sum is the weights themselves, ``B x H x count x count``."""
+    return torch.eye(count, dtype=like.dtype, device=like.device).expand(*like.shape[:2], -1, -1)
 
 
 class _DroppedAttention(torch.autograd.Function):

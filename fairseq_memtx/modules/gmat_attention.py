@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ..memory import (
     ChunkedAttention,
     DenseAttention,
+    GlobalMemoryAttention,
     HashedAttention,
     SparseAttention,
     WindowAttention,
-    attend,
 )
 
 # How a scheme is made from the configuration. A new one is a class and a line here.
@@ -35,7 +35,7 @@ SCHEMES: dict[str, Callable[..., SparseAttention]] = {
 }
 
 
-class GlobalMemoryAttention(MultiheadAttention):
+class GmatAttention(MultiheadAttention):
     """Memory attends to everything; a token to memory and its neighbours, in one softmax.
 
     Parameters have fairseq's names, so its weights can be loaded, and serve memory and tokens
@@ -56,7 +56,9 @@ class GlobalMemoryAttention(MultiheadAttention):
             qn_block_size=noise.pq_block_size,
         )
         self.memory_tokens = cfg.memory_tokens
-        self.neighbours = SCHEMES[cfg.sparse_attention](cfg, self.head_dim)
+        self.attend = GlobalMemoryAttention(
+            cfg.memory_tokens, SCHEMES[cfg.sparse_attention](cfg, self.head_dim)
+        )
         self.memory_projections = nn.ModuleDict()
         if cfg.separate_memory_projections:
             for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
@@ -80,29 +82,19 @@ class GlobalMemoryAttention(MultiheadAttention):
             key: the same; there for fairseq's signature, as all that follows but the mask.
             value: the same.
             key_padding_mask: ``B x (M + L)``, True at padding.
-            need_weights: weights are never returned: they would cost what sparseness saves.
+            need_weights: not used: `memory.capture_attention` is who gives weights.
             attn_mask: not used; who sees whom is the scheme's to say.
 
         Returns:
             ``(M + L) x B x C``, and None.
         """
-        memory = self.memory_tokens
         q, k, v = (
             self._heads(self._project(name, query)) for name in ("q_proj", "k_proj", "v_proj")
         )
         real = None if key_padding_mask is None else ~key_padding_mask.bool()
-        dropout = self.dropout_module.p if self.training else 0.0
-        attended = self.neighbours(
-            *(x[:, :, memory:] for x in (q, k, v)),
-            *(x[:, :, :memory] for x in (k, v)),
-            real=None if real is None else real[:, memory:],
-            dropout=dropout,
-        )
-        attended = self._rows(attended)
-        if memory:
-            visible = None if real is None else real[:, None, None, :]
-            of_memory = attend(q[:, :, :memory], k, v, visible, dropout)
-            attended = torch.cat([self._rows(of_memory), attended])
+        attended = self.attend(q, k, v, real, self.dropout_module.p if self.training else 0.0)
+        # B x H x N x D -> N x B x C
+        attended = attended.permute(2, 0, 1, 3).flatten(2)
         return self._project("out_proj", attended), None
 
     def _project(self, name: str, rows: Tensor) -> Tensor:
@@ -116,8 +108,3 @@ class GlobalMemoryAttention(MultiheadAttention):
     def _heads(self, rows: Tensor) -> Tensor:
         """``N x B x C -> B x H x N x D``."""
         return rows.unflatten(2, (self.num_heads, self.head_dim)).permute(1, 2, 0, 3)
-
-    @staticmethod
-    def _rows(heads: Tensor) -> Tensor:
-        """The way back, ``B x H x N x D -> N x B x C``."""
-        return heads.permute(2, 0, 1, 3).flatten(2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .gmat_attention import GlobalMemoryAttention
+from .gmat_attention import GmatAttention
 from .reading_layer import ReadingLayer
 
 
@@ -18,8 +18,8 @@ class GlobalMemoryLayer(ReadingLayer):
     `forward` is fairseq's.
     """
 
-    def build_self_attention(self, embed_dim: int, cfg) -> GlobalMemoryAttention:
-        return GlobalMemoryAttention(cfg)
+    def build_self_attention(self, embed_dim: int, cfg) -> GmatAttention:
+        return GmatAttention(cfg)
 
 
 class MemoryOnlyLayer(ReadingLayer):

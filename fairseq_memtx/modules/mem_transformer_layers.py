@@ -7,11 +7,13 @@ the variant ``tokens`` are those of `reading_layer`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from fairseq.modules import MultiheadAttention
 from torch import Tensor
 
-from ..memory import attend_to_memory_and_self
+from ..memory import AttentionToMemoryAndSelf
 from .reading_layer import ReadingLayer
 
 
@@ -107,14 +109,18 @@ class MemoryAndSelfAttention(MultiheadAttention):
     Same parameters and names as fairseq's, so that its weights can be loaded.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.attend = AttentionToMemoryAndSelf()
+
     def forward(
         self,
         query: Tensor,
         key: Tensor,
         value: Tensor,
         key_padding_mask: Tensor | None = None,
-        need_weights: bool = True,
-    ) -> tuple[Tensor, Tensor | None]:
+        need_weights: bool = False,
+    ) -> tuple[Tensor, None]:
         """Attend.
 
         Args:
@@ -122,13 +128,12 @@ class MemoryAndSelfAttention(MultiheadAttention):
             key: the memory, ``M x B x C``.
             value: the memory again.
             key_padding_mask: None; memory is never padding.
-            need_weights: return the weights, averaged over heads.
+            need_weights: not used: `memory.capture_attention` is who gives weights.
 
         Returns:
-            ``T x B x C`` and, where asked for, weights of ``B x T x (M + 1)``, the position itself
-            last.
+            ``T x B x C``, and None.
         """
-        attended, weights = attend_to_memory_and_self(
+        attended = self.attend(
             self._split_heads(self.q_proj(query)) * self.scaling,
             self._split_heads(self.k_proj(key)),
             self._split_heads(self.v_proj(value)),
@@ -138,7 +143,7 @@ class MemoryAndSelfAttention(MultiheadAttention):
         )
         # B x H x T x C/H -> T x B x C
         attended = attended.permute(2, 0, 1, 3).reshape(query.shape)
-        return self.out_proj(attended), weights.mean(dim=1) if need_weights else None
+        return self.out_proj(attended), None
 
     def _split_heads(self, x: Tensor) -> Tensor:
         """``N x B x C -> B x H x N x C/H``."""

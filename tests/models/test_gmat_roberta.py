@@ -393,9 +393,9 @@ def test_weights_never_reach_the_sparse_scheme_by_fairseqs_own_attention(monkeyp
     """Fairseq's sparse attention was silently dense; ours is really called, in every layer."""
     model, calls = build(encoder_layers=3), []
     for layer in model.encoder.sentence_encoder.layers:
-        forward = layer.self_attn.neighbours.forward
+        forward = layer.self_attn.attend.neighbours.forward
         monkeypatch.setattr(
-            layer.self_attn.neighbours,
+            layer.self_attn.attend.neighbours,
             "forward",
             lambda *args, _forward=forward, **kwargs: calls.append(1) or _forward(*args, **kwargs),
         )

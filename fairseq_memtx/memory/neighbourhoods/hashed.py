@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..quick_dropout import drop
+from ..softmax_attention import softmax
 from .scheme import SparseAttention, fill_up
 
 
@@ -65,9 +66,7 @@ class HashedAttention(SparseAttention):
             scores.append(_back_in_order(in_round, order))
         scores = torch.cat(scores, dim=-1)  # B x H x L x (M + R*C)
 
-        exact = torch.promote_types(scores.dtype, torch.float32)
-        weights = torch.softmax(scores, dim=-1, dtype=exact).to(value.dtype)
-        weights = drop(weights, dropout)
+        weights = drop(softmax(scores), dropout)
         to_memory, *to_chunks = weights.split([memory_tokens, *[size] * len(orders)], dim=-1)
         attended = to_memory @ memory_value
         for order, to_chunk in zip(orders, to_chunks):

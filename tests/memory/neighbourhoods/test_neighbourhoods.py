@@ -9,9 +9,11 @@ from torch.nn import functional
 from fairseq_memtx.memory import (
     ChunkedAttention,
     DenseAttention,
+    GlobalMemoryAttention,
     HashedAttention,
     SparseAttention,
     WindowAttention,
+    capture_attention,
 )
 
 HEADS, CHANNELS = 3, 4
@@ -55,12 +57,16 @@ def neighbours(attention: SparseAttention, key: torch.Tensor, real: torch.Tensor
     return near.expand(batch, heads, length, length) & real[:, None, None, :]
 
 
-def judge(attention, query, key, value, memory_key, memory_value, real):
+def judge_weights(attention, query, key, memory_key, real):
     """Dense attention over [memory; tokens] in which a mask hides who is no neighbour."""
     visible = neighbours(attention, key, real)
     visible = functional.pad(visible, (memory_key.size(2), 0), value=True)
     scores = query @ torch.cat([memory_key, key], 2).transpose(-2, -1) * CHANNELS**-0.5
-    weights = scores.masked_fill(~visible, -1e300).softmax(-1)
+    return scores.masked_fill(~visible, -1e300).softmax(-1)
+
+
+def judge(attention, query, key, value, memory_key, memory_value, real):
+    weights = judge_weights(attention, query, key, memory_key, real)
     return weights @ torch.cat([memory_value, value], 2)
 
 
@@ -167,3 +173,32 @@ def test_lsh_meets_more_tokens_in_more_rounds():
         neighbours(HashedAttention(4, 8, rounds, CHANNELS), key, real).sum() for rounds in (1, 2, 4)
     ]
     assert met[0] < met[1] < met[2]
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@pytest.mark.parametrize("memory_tokens", [0, 1, 3])
+@pytest.mark.parametrize("length", [1, 3, 4, 8, 11])
+@pytest.mark.parametrize("padded", [False, True])
+def test_map_is_that_of_dense_attention_with_a_mask(name, memory_tokens, length, padded):
+    """Of memory and tokens, in every head; each row of a token that is real sums to one."""
+    attention = torch.nn.ModuleDict({"one": GlobalMemoryAttention(memory_tokens, scheme(name))})
+    query, key, value = (x[:, :, : memory_tokens + length] for x in draw(14, 0)[:3])
+    real = torch.ones(2, memory_tokens + length, dtype=torch.bool)
+    if padded:
+        real[1, memory_tokens + length - length // 2 :] = False
+    with capture_attention(attention) as maps:
+        out = attention["one"](query, key, value, real if padded else None, dropout=0.0)
+    [weights] = maps[""]
+    torch.testing.assert_close(weights @ value, out, rtol=0, atol=1e-14)
+
+    memory_key = key[:, :, :memory_tokens]
+    tokens = (x[:, :, memory_tokens:] for x in (query, key))
+    of_tokens = judge_weights(scheme(name), *tokens, memory_key, real[:, memory_tokens:])
+    scores = query[:, :, :memory_tokens] @ key.transpose(-2, -1) * CHANNELS**-0.5
+    of_memory = scores.masked_fill(~real[:, None, None], -1e300).softmax(-1)
+    expected = torch.cat([of_memory, of_tokens], dim=2)
+    shown = real[:, None, :, None]  # what padding reads has no meaning
+    torch.testing.assert_close(weights * shown, expected * shown, rtol=0, atol=1e-14)
+    sums = weights.sum(-1).masked_select(real[:, None])
+    torch.testing.assert_close(sums, torch.ones_like(sums), rtol=0, atol=1e-14)
+    assert (weights * shown)[expected.eq(0).expand_as(weights)].eq(0).all()

@@ -1,0 +1,121 @@
+"""Attention maps of every layer and head, of any model, for those who ask.
+
+No forward pass knows of it: there are hooks while a map is asked for, and nothing else. Two kinds
+of modules are heard.
+
+- An attention of ours holds a part without parameters that attends, with a method
+  ``attention_map``: the same arguments as ``forward``, and the map. One that spells out its weights
+  has an `AttentionSoftmax`. A fused or sparse one attends to the identity in place of its values:
+  what comes out are the weights, each at the place of its key.
+- torch's `MultiheadAttention`, and fairseq's, which call torch's function. It is called once more,
+  without dropout, for the weights of every head. While fairseq generates text it does without the
+  function, and its softmax is what is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+AttentionMaps = dict[str, list[Tensor]]
+
+
+@contextmanager
+def capture_attention(model: nn.Module) -> Iterator[AttentionMaps]:
+    """Keep what each attention in ``model`` reads, while the context lasts.
+
+    Example::
+
+        with capture_attention(model) as maps, torch.no_grad():
+            model(**batch)
+        first_call, *later_calls = maps["encoder.layers.0.self_attn"]
+
+    Yields:
+        By the name of an attention module, the maps of all its calls in their order: weights before
+        dropout, ``B x H x queries x keys``, on the CPU, in float32 at least. Rows sum to one; that
+        of a query that is padding has no meaning. A module that several layers share is called by
+        each of them, and one that reads a text in segments once a segment. Where activations are
+        recomputed, a backward pass inside the context is heard as a second call.
+    """
+    listener = _Listener()
+    parts = {name: part for name, part in model.named_modules() if hasattr(part, "attention_map")}
+    holders = {_holder(name) for name in parts}
+    with ExitStack() as hooks, listener:
+        for name, part in parts.items():
+            hook = listener.asking(_holder(name))
+            hooks.callback(part.register_forward_hook(hook, with_kwargs=True).remove)
+        for name, module in model.named_modules():
+            if name not in holders and hasattr(module, "num_heads"):
+                for handle in listener.following(name, module):
+                    hooks.callback(handle.remove)
+        yield listener.maps
+
+
+class _Listener(TorchFunctionMode):
+    """Keeps maps, and hears torch's functions that make some.
+
+    Attributes:
+        maps: what was kept.
+        running: names of the multi-head attentions that are being called, the innermost last.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps: AttentionMaps = {}
+        self.running: list[tuple[str, int]] = []
+
+    def asking(self, name: str) -> Callable[..., None]:
+        """A hook for a part that knows its map."""
+
+        def ask(part: Any, args: tuple[Any, ...], kwargs: dict[str, Any], _: Any) -> None:
+            with torch.no_grad():
+                self._keep(name, part.attention_map(*args, **kwargs))
+
+        return ask
+
+    def following(self, name: str, module: nn.Module) -> list[Any]:
+        """Hooks that tell when a multi-head attention runs."""
+        call = name, int(module.num_heads)  # type: ignore[arg-type]
+        return [
+            module.register_forward_pre_hook(lambda *_: self.running.append(call)),
+            module.register_forward_hook(lambda *_: self._left(), always_call=True),
+        ]
+
+    def _left(self) -> None:
+        self.running.pop()
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        result = function(*args, **kwargs)
+        if self.running and function is functional.multi_head_attention_forward:
+            asked = {"training": False, "need_weights": True, "average_attn_weights": False}
+            with torch.no_grad():
+                _, weights = function(*args, **{**kwargs, **asked})
+            self._keep_heads(weights)
+        elif self.running and function is functional.softmax:
+            self._keep_heads(result)
+        return result
+
+    def _keep_heads(self, weights: Tensor) -> None:
+        """Keep weights of the attention that is running, ``B*H x queries x keys`` perhaps."""
+        name, heads = self.running[-1]
+        self._keep(name, weights.reshape(-1, heads, *weights.shape[-2:]))
+
+    def _keep(self, name: str, weights: Tensor) -> None:
+        exact = torch.promote_types(weights.dtype, torch.float32)
+        # A copy also on the CPU, where the model may go on to write over its weights.
+        kept = weights.detach().to("cpu", exact, copy=True)
+        self.maps.setdefault(name, []).append(kept)
+
+
+def _holder(name: str) -> str:
+    """The module that a part belongs to."""
+    return name.rpartition(".")[0]

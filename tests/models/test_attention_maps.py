@@ -1,0 +1,184 @@
+"""Attention maps of every layer and head of the families: exact, and right about who sees whom."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import VARIANTS, batch, build
+from test_gmat_roberta import COMPRESSED, SCHEMES, tokens
+from test_gmat_roberta import build as build_gmat
+from torch import nn
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fairseq_memtx.memory import capture_attention
+from fairseq_memtx.modules.gmat_attention import GmatAttention
+from fairseq_memtx.modules.mem_transformer_layers import MemoryAndSelfAttention
+
+M, T = 3, 7
+
+
+def captured(model: nn.Module, *arguments, **options) -> dict[str, list[torch.Tensor]]:
+    """Maps of a pass, after a look at what the attentions gave: that is what the maps say.
+
+    What padding on the left of a translation reads is not a number.
+    """
+    calls: dict[str, list] = {}
+    attentions = {
+        name: module
+        for name, module in model.named_modules()
+        if name.endswith(("self_attn", "encoder_attn"))
+    }
+
+    def note(name: str):
+        def hook(module, _, given, out) -> None:
+            calls.setdefault(name, []).append((given, out[0]))
+
+        return hook
+
+    for name, module in attentions.items():
+        module.register_forward_hook(note(name), with_kwargs=True)
+    with capture_attention(model) as maps, torch.no_grad():
+        model(*arguments, **options)
+    assert set(maps) == set(attentions), "every attention has its maps"
+    for name, module in attentions.items():
+        for weights, (given, out) in zip(maps[name], calls[name], strict=True):
+            # The attention from the decoder to the source is fairseq's own, in float32.
+            atol = 1e-6 if "encoder_attn" in name else 1e-12
+            assert weights.dtype == (torch.float32 if "encoder_attn" in name else torch.float64)
+            rows = given["value"]
+            if isinstance(module, MemoryAndSelfAttention):
+                rows = torch.cat([rows, given["query"]])
+            values = project(module, "v_proj", rows).unflatten(2, (module.num_heads, -1))
+            attended = (
+                (weights.double() @ values.permute(1, 2, 0, 3)).permute(2, 0, 1, 3).flatten(2)
+            )
+            expected = project(module, "out_proj", attended)
+            torch.testing.assert_close(out, expected, rtol=0, atol=atol, equal_nan=True)
+    return maps
+
+
+def project(module: nn.Module, name: str, rows: torch.Tensor) -> torch.Tensor:
+    """Through projections of the memory's own for its rows, where there are some."""
+    if isinstance(module, GmatAttention):
+        return module._project(name, rows)
+    return getattr(module, name)(rows)
+
+
+def check_rows(weights: torch.Tensor, keys: torch.Tensor, queries: torch.Tensor | None = None):
+    """Rows of real queries sum to one, over keys that are real: ``B x queries``, ``B x keys``."""
+    if queries is None:
+        queries = torch.ones(len(weights), weights.size(2), dtype=torch.bool)
+    shown = weights.transpose(1, 2)[queries]  # x H x keys
+    torch.testing.assert_close(shown.sum(-1), torch.ones_like(shown[..., 0]))
+    hidden = ~keys[:, None].expand(-1, queries.size(1), -1)[queries].unsqueeze(1).expand_as(shown)
+    assert shown[hidden].eq(0).all()
+
+
+def with_memory(real: torch.Tensor) -> torch.Tensor:
+    return functional.pad(real, (M, 0), value=True)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_memory_transformer(variant):
+    model, source, target = build(variant, M), batch(T, 5), batch(6, 4, left=False)
+    maps = captured(model, source, None, target)
+    read, written = source.ne(1), target.ne(1)
+    for number in range(2):
+        layer = f"encoder.layers.{number}"
+        [weights] = maps.pop(f"{layer}.self_attn")
+        if variant == "tokens":
+            check_rows(weights, with_memory(read), with_memory(read))
+        else:
+            bottleneck = variant == "bottleneck"
+            keys = with_memory(read)[:, :M] if variant == "bottleneck" else with_memory(read)
+            check_rows(weights, keys, None if bottleneck else read)
+        if variant == "bottleneck-skip":
+            others = ~torch.eye(T, dtype=torch.bool)
+            assert weights[..., M:][:, :, others].eq(0).all()
+            assert weights[..., M:].diagonal(dim1=2, dim2=3).gt(0).all()
+        [weights] = maps.pop(f"decoder.layers.{number}.self_attn")
+        check_rows(weights, written, written)
+        assert weights.triu(1).eq(0).all()
+        [weights] = maps.pop(f"decoder.layers.{number}.encoder_attn")
+        check_rows(weights, with_memory(read), written)
+    controllers = [weights for calls in maps.values() for weights in calls]
+    assert len(controllers) == (0 if variant == "tokens" else 2)
+    for weights in controllers:
+        assert weights.size(2) == M
+        check_rows(weights, with_memory(read))
+
+
+def test_translation_step_by_step_reads_what_the_whole_pass_reads():
+    """Where fairseq leaves torch's function for its own."""
+    model, source, target = build("tokens", M), batch(T, 5), batch(6, 6, left=False)
+    with capture_attention(model) as whole, torch.no_grad():
+        encoded = model.encoder(source)
+        model.decoder(target, encoded)
+    state: dict = {}
+    with capture_attention(model) as steps, torch.no_grad():
+        for end in range(1, 7):
+            model.decoder(target[:, :end], encoded, state)
+    for name, calls in steps.items():
+        [weights] = whole[name]
+        assert len(calls) == 6
+        for row, step in enumerate(calls):
+            expected = weights[:, :, row : row + 1, : step.size(3)]
+            torch.testing.assert_close(step.double(), expected.double(), rtol=0, atol=1e-6)
+
+
+FLAGS = {
+    "no memory": {"memory_tokens": 0},
+    "memory": {},
+    "projections": {"separate_memory_projections": True},
+    "compression": COMPRESSED,
+    "segments": {"segments": 3, "max_positions": 25},
+}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("kind", FLAGS)
+def test_gmat(scheme, kind):
+    model = build_gmat(sparse_attention=scheme, **FLAGS[kind])
+    source = tokens(25, 14) if kind == "segments" else tokens(11, 7)
+    if not model.args.memory_tokens and scheme == "none":
+        pytest.skip("fairseq's own model")
+    maps = captured(model, source)
+    layers = len(model.encoder.sentence_encoder.layers)
+    assert len(maps) == layers
+    for calls in maps.values():
+        assert len(calls) == (3 if kind == "segments" else 1)
+        for weights in calls:
+            memory, real = model.args.memory_tokens, source.ne(1)
+            if weights.size(2) == weights.size(3) == memory + source.size(1):
+                real = functional.pad(real, (memory, 0), value=True)
+                check_rows(weights, real, real)
+            else:
+                sums = weights[0].sum(-1)
+                torch.testing.assert_close(sums, torch.ones_like(sums))
+
+
+def test_a_sparse_model_makes_no_table_of_the_whole_document():
+    """Where nobody asks, however the model is built."""
+    source = tokens(40)
+    for scheme in ("chunked", "window", "lsh"):
+        model = build_gmat(sparse_attention=scheme)
+        with Sizes() as mode, torch.no_grad():
+            model(source)
+        assert all(size[-2:].count(40) < 2 for size in mode.sizes)
+        assert not any(module._forward_hooks for module in model.modules())
+
+
+class Sizes(TorchDispatchMode):
+    """The sizes of all tensors that are made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[tuple[int, ...]] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, (tuple, list)) else [result]:
+            if isinstance(tensor, torch.Tensor):
+                self.sizes.append(tuple(tensor.shape))
+        return result
