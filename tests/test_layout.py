@@ -37,14 +37,7 @@ def test_arrows_point_one_way():
             inside = len(path.relative_to(PACKAGE / "memory").parts)
             assert level <= inside, f"{path} reaches out of memory/"
             outside = module.split(".")[0]
-            assert level or outside in {
-                "torch",
-                "__future__",
-                "abc",
-                "collections",
-                "types",
-                "typing",
-            }
+            assert level or outside in {"torch", *sys.stdlib_module_names}
     for path in (PACKAGE / "modules").glob("*.py"):
         assert not any(module.startswith("models") for level, module in imports(path) if level)
     for path in (PACKAGE / "models").glob("*.py"):
