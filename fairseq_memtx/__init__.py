@@ -1,26 +1,26 @@
-"""Memory-augmented transformers for fairseq.
+"""Memory-augmented transformers for fairseq. Give this folder to ``--user-dir``.
 
-Give this folder to ``--user-dir``. Importing it registers every architecture and criterion.
+Nothing is imported here, so that `memory` can be used where only torch is. What fairseq has to know
+is registered once it imports `models` or `tasks`, or somebody else does; see `plugin`.
 """
 
-# ruff: noqa: E402
-from . import errors
+from __future__ import annotations
+
+import os
 
 __version__ = "0.1.0"
 
-errors.install_hook()
 
-from . import compat
+class _Folders(list):
+    """Where this package lies, in which fairseq looks for a ``--user-dir`` that is loaded already.
 
-compat.mend_fairseq()
+    It imports no models then: they are to be there.
+    """
 
-from . import criterions, models, tasks
-from .checkpoints import first_checkpoint, safe_loading
-from .flags import misspelled, run_checks
+    def __contains__(self, folder: object) -> bool:
+        from . import models  # noqa: F401
 
-misspelled.guard_fairseq()
-first_checkpoint.guard_fairseq()
-safe_loading.guard_fairseq()
-run_checks.guard_fairseq()
+        return os.path.realpath(str(folder)) in map(os.path.realpath, self)
 
-__all__ = ["compat", "criterions", "errors", "models", "tasks"]
+
+__path__ = _Folders(__path__)

@@ -17,7 +17,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from torch import Tensor, nn
 from tqdm import tqdm
 
-import fairseq_memtx  # noqa: F401
+import fairseq_memtx.models  # noqa: F401
 
 SEED = 1
 

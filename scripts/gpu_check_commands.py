@@ -154,7 +154,7 @@ def compare_checkpoints() -> None:
     """Print as JSON how far apart the weights of two checkpoints are."""
     import torch
 
-    import fairseq_memtx  # noqa: F401  (says what torch may load)
+    import fairseq_memtx.models  # noqa: F401
 
     one, other = (torch.load(path, "cpu", weights_only=True)["model"] for path in sys.argv[1:3])
     apart = {

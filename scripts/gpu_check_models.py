@@ -158,7 +158,7 @@ def attention_to_nothing() -> None:
 
     The command line: device.
     """
-    import fairseq_memtx  # noqa: F401
+    import fairseq_memtx.models  # noqa: F401
     from fairseq_memtx.memory import (
         ChunkedAttention,
         DenseAttention,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import re
 import subprocess
 import sys
+import venv
 from argparse import Namespace
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -115,9 +118,9 @@ def batch(*lengths: int, left: bool = True, seed: int = 2) -> torch.Tensor:
 def run(
     command: str, *arguments: object, cwd: Path = ROOT, **options
 ) -> subprocess.CompletedProcess:
-    """Run a command of the environment, such as ``fairseq-train``, and return what it printed."""
+    """Run a command of the environment, such as ``fairseq-train``, or a ``module:function``."""
     arguments = list(map(str, arguments))
-    if command.startswith("fairseq-"):
+    if command.startswith("fairseq-") or ":" in command:
         return warm_commands.run(command, arguments, cwd, timeout=300, **options)
     program = str(Path(sys.executable).with_name(command))
     return subprocess.run(
@@ -225,6 +228,25 @@ def toy_lm(toy_text, tmp_path_factory) -> Path:
     for kind in ("bin", "idx"):
         (data / f"heldout.{kind}").write_bytes((data / f"valid.{kind}").read_bytes())
     return data
+
+
+@pytest.fixture(scope="session")
+def torch_alone(tmp_path_factory) -> str:
+    """The Python of a virtual environment that has torch, what torch needs, and nothing else."""
+    folder = tmp_path_factory.mktemp("torch alone")
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    found, wanted = set(), ["torch"]
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        found.add(name)
+        needs = metadata.requires(name) or []
+        wanted += [re.match(r"[\w.-]+", need)[0] for need in needs if ";" not in need]
+        for top in {file.parts[0] for file in metadata.files(name)} - {"..", "__pycache__"}:
+            (site / top).symlink_to(metadata.distribution(name).locate_file(top))
+    return str(folder / "bin/python")
 
 
 # --- broken inputs -----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.sequence_generator import SequenceGenerator
 
-import fairseq_memtx  # noqa: F401  (registers all)
+import fairseq_memtx.models  # noqa: F401
 
 PAD, EOS = 1, 2
 EXACT = {"rtol": 0, "atol": 1e-9}

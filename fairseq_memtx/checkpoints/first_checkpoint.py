@@ -12,7 +12,7 @@ import torch
 from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
 
-from ..compat import told_by_first_worker
+from ..compat.broadcast_state import told_by_first_worker
 from ..errors import MemtxError
 from . import safe_loading
 

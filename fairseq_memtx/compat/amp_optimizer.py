@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairseq.optim import AMPOptimizer
 
 
-def mend_amp_optimizer() -> None:
+def mend() -> None:
     """Divide the gradients of ``--amp`` by the scale of the loss once.
 
     torch's scaler remembers of every optimiser whether it was unscaled. fairseq

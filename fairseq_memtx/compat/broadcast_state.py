@@ -30,7 +30,7 @@ def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> 
     return message[0]
 
 
-def mend_broadcast() -> None:
+def mend() -> None:
     """Let several workers load a checkpoint.
 
     fairseq's workers read what the first one broadcasts with ``torch.load``, whose protection

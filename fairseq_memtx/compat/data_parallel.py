@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 logger = logging.getLogger(__name__)
 
 
-def mend_data_parallel() -> None:
+def mend() -> None:
     """Let ``--ddp-backend pytorch_ddp`` start on a CPU, and wait for no weight that rests.
 
     fairseq's wrapper (``distributed_fairseq_model.py``) always names a GPU, which torch refuses for

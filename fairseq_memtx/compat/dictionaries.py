@@ -14,14 +14,14 @@ from typing import Callable
 from fairseq.data import Dictionary
 from fairseq.file_io import PathManager
 
+from ..data.data_folder import what_it_is
+from ..data.text_files import read_text
 from ..errors import MemtxError
-from .data_folders import what_it_is
-from .text_files import read_text
 
 FORMAT = "a dictionary has a word, a space and a count in every line, as fairseq-preprocess writes"
 
 
-def check_dictionaries() -> None:
+def mend() -> None:
     """Put the check around the one method by which fairseq reads a dictionary."""
     unchecked = Dictionary.add_from_file
     if hasattr(unchecked, "__wrapped__"):

@@ -9,7 +9,7 @@ from typing import Any, Iterator
 from fairseq.logging import progress_bar
 
 
-def leave_out_empty_batches() -> None:
+def mend() -> None:
     """Let ``fairseq-validate`` pass over the batch that a worker has not.
 
     Where the batches of a set cannot be dealt out evenly, the last workers get an empty one. The

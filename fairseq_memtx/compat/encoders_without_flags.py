@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import make_dataclass
 
 
-def repair_encoders_without_flags() -> None:
+def mend() -> None:
     """Give encoders that have no flags an empty configuration.
 
     A command puts the settings of ``--bpe`` under its name. Where an encoder has none, fairseq

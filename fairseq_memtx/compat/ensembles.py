@@ -7,7 +7,7 @@ import functools
 import sys
 
 
-def let_ensembles_be_evaluated() -> None:
+def mend() -> None:
     """Let ``fairseq-eval-lm --path A:B`` load two models, as ``fairseq-generate`` does.
 
     fairseq looks for one file of that name (``fairseq_cli/eval_lm.py``, ``main``).

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 
-def renew_loader_in_every_epoch() -> None:
+def mend() -> None:
     """Give every epoch of training a data loader of its own.
 
     fairseq keeps the one that a process began with, and with it the order that was asked for then

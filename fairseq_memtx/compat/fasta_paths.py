@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 
-def quote_fasta_paths() -> None:
+def mend() -> None:
     """Let a shell take the name of a FASTA file for a name, whatever is in it.
 
     To index a file of ``--dataset-impl fasta``, fairseq writes its path into a line of a shell

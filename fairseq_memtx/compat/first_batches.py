@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 
-def make_batches_of_first_epoch() -> None:
+def mend() -> None:
     """Let every process make the batches that a run makes in its first epoch.
 
     fairseq makes the batches of an iterator that it uses again once in a process, with the seed

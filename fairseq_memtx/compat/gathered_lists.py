@@ -9,7 +9,7 @@ from fairseq import utils
 from fairseq.distributed import utils as distributed_utils
 
 
-def mend_gathered_lists() -> None:
+def mend() -> None:
     """Let workers without a GPU exchange lists of figures, of any size.
 
     fairseq's ``all_gather_list`` (``distributed/utils.py``), by which ``fairseq-validate`` sums the

@@ -8,7 +8,7 @@ from typing import Any
 from fairseq import checkpoint_utils
 
 
-def let_iterators_gather() -> None:
+def mend() -> None:
     """Give an iterator of data a moment to gather its state before a checkpoint is written.
 
     fairseq asks the iterator of the first worker alone for its state (``save_checkpoint`` in

@@ -9,7 +9,7 @@ from fairseq import utils
 from torch import Tensor
 
 
-def keep_norm_beside_gradients() -> None:
+def mend() -> None:
     """Let ``--cpu`` train where there is a GPU too.
 
     fairseq (``utils.clip_grad_norm_``) takes the norm to the GPU wherever there is one, and then

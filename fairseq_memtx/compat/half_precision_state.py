@@ -13,7 +13,7 @@ STATE = "half_precision"  # under this name it lies in the optimiser's state
 COUNTS = ("_iter", "_last_overflow_iter", "_last_rescale_iter", "_overflows_since_rescale")
 
 
-def keep_half_precision_state() -> None:
+def mend() -> None:
     """Save what fairseq forgets: weights in full precision, and when the loss was last scaled.
 
     With ``--fp16`` and bf16 it trains on a copy in float32 and saves the model's weights alone, of

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 
-def keep_last_batches() -> None:
+def mend() -> None:
     """Let no row be left out for ``--required-batch-size-multiple``, which is 8 where nobody asks.
 
     A last batch whose size is no multiple fairseq throws away, without a word (``batch_by_size`` in

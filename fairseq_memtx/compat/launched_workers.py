@@ -13,7 +13,7 @@ from fairseq.trainer import Trainer
 from ..errors import MemtxError
 
 
-def mend_launched_workers() -> None:
+def mend() -> None:
     """Make one run of the processes that ``torchrun`` started.
 
     fairseq looks at what ``torchrun`` says only where it sees several GPUs itself

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 
-def limit_every_text_by_its_own_source() -> None:
+def mend() -> None:
     """Let ``--max-len-a`` multiply a sentence's own length, and not that of the batch's longest.
 
     The generator of fairseq has one limit for a batch (``max_len``), so that

@@ -31,7 +31,7 @@ SHOWN = 60  # characters of a refused text
 OPERATIONS = {ast.Add: operator.add, ast.Mult: operator.mul}
 
 
-def read_literals_only() -> None:
+def mend() -> None:
     """Let ``eval`` be `literal` in all of fairseq."""
     if hasattr(fairseq.utils, "eval"):
         return

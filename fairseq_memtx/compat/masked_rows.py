@@ -11,7 +11,7 @@ from ..errors import MemtxError
 INVALID = re.compile(r"Size of sample #(\d+) is invalid \(=(\d+)\) since max_positions=(\d+)")
 
 
-def keep_shortened_rows() -> None:
+def mend() -> None:
     """Let ``masked_lm --shorten-method`` leave room for the ``<s>`` that is put in front.
 
     fairseq cuts lines to ``--tokens-per-sample`` and puts ``<s>`` before them, so that just those

@@ -15,7 +15,7 @@ from ..errors import MemtxError
 _ADVICE = "use smaller batches (--batch-size, --max-tokens)"
 
 
-def mend_out_of_memory() -> None:
+def mend() -> None:
     """Let the other workers go on where one is out of memory, or end with it.
 
     fairseq leaves such a step out (``train_step`` in ``trainer.py``), but the worker then has no

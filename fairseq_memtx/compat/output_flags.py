@@ -15,7 +15,7 @@ REPLACE_UNK = (
 )
 
 
-def refuse_output_flags() -> None:
+def mend() -> None:
     """Look at the flags where every command and hub interface builds its generator.
 
     ``--replace-unk`` opens the file ``@@ `` where it is given no dictionary, and takes pairs of

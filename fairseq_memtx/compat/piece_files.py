@@ -20,7 +20,7 @@ from ..errors import MemtxError
 from ..text import TextError, read_encoder
 
 
-def check_piece_files() -> None:
+def mend() -> None:
     """Put the checks around the functions that build a BPE and that turn numbers into text."""
     if hasattr(encoders.build_bpe, "__wrapped__"):
         return

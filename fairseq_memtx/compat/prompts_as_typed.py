@@ -25,7 +25,7 @@ class Prompt(str):
     typed: str
 
 
-def keep_prompts_as_typed() -> None:
+def mend() -> None:
     """Let ``fairseq-interactive`` remember what was typed, for encoders to which spaces matter."""
     interactive = sys.modules.get("fairseq_cli.interactive")
     if interactive is not None and hasattr(interactive, "buffered_read"):

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 _unmended = checkpoint_activations._checkpointed_forward
 
 
-def mend_recomputed_layers() -> None:
+def mend() -> None:
     """Let layers that are recomputed be trained by several workers.
 
     fairseq's ``checkpoint_wrapper`` starts a backward pass inside the backward pass. There torch's

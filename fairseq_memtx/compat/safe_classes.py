@@ -34,7 +34,7 @@ def safe_classes() -> list[Any]:
     ]
 
 
-def allow_fairseq_checkpoints() -> None:
+def mend() -> None:
     """Add what fairseq's checkpoints hold to torch's allow-list, and nothing else.
 
     torch 2.6 and later load weights only; the protection stays on.

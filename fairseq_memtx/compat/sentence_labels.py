@@ -8,14 +8,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ..data.binarised_text import count_sentences
 from ..errors import MemtxError
 from ..text import TextError, decode, read_lines
-from .binarised_data import count_sentences
 
 logger = logging.getLogger(__name__)
 
 
-def check_sentence_prediction() -> None:
+def mend() -> None:
     """Look at the flags and the targets of the task before it loads a set."""
     from fairseq.tasks.sentence_prediction import SentencePredictionTask
 

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 
-def tell_tasks_of_updates() -> None:
+def mend() -> None:
     """Let the trainer tell its task how many updates were made.
 
     fairseq tells the learning rate and the quantizer so (``Trainer.set_num_updates``), after every

@@ -13,7 +13,7 @@ TRIES = 3  # as many as fairseq, for storage that is away for a moment
 PAUSE = 2.5  # seconds between them
 
 
-def write_checkpoints_aside() -> None:
+def mend() -> None:
     """Let fairseq write every checkpoint under another name and rename it once it is whole.
 
     fairseq writes the first of a set so, and copies that onto ``checkpoint_last.pt`` and

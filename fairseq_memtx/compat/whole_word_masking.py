@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def repair_whole_word_masking() -> None:
+def mend() -> None:
     """Let ``masked_lm --mask-whole-words`` find the settings of ``--bpe``.
 
     The task looks for them in ``self.args``, which it lost when it got a configuration of its own:

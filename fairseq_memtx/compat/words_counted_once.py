@@ -7,7 +7,7 @@ import sys
 from typing import Any, Iterable, Iterator
 
 
-def count_words_once() -> None:
+def mend() -> None:
     """Let the loss of ``fairseq-eval-lm --remove-bpe`` be one per word.
 
     Rows are cut anywhere. fairseq adds the score of a piece to that of the next one, and counts no

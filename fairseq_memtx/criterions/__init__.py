@@ -1,5 +1,6 @@
 """Criterions; importing registers them. fairseq does not import this folder by itself."""
 
+from .. import plugin  # noqa: F401  (before all else)
 from . import (
     extractive_qa,
     fused_label_smoothed_cross_entropy,

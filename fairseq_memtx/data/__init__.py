@@ -1,1 +1,3 @@
-"""Data sets that are made on the fly; nothing here knows of fairseq."""
+"""What is read, made or cut for a training: texts, streams, questions, generated tasks, folders."""
+
+from .. import plugin  # noqa: F401  (before all else)

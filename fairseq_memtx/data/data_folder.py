@@ -2,7 +2,7 @@
 
 What is looked at is what a folder alone can tell: sets without their other half, indices that do
 not fit their texts, sets of unequal length. Tokens are looked at when a set is opened
-(`compat.check_binarised_data`).
+(`compat.binarised_data`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from fairseq import utils
 from fairseq.data import Dictionary, data_utils
 
-from ..compat import check_set, count_sentences, read_rows, what_it_is
 from ..errors import MemtxError
+from .binarised_text import AGAIN, check_set, count_sentences, read_rows
 
-AGAIN = "run fairseq-preprocess again, into a new folder"
+PREPROCESS = "give the folder that fairseq-preprocess wrote, or run fairseq-preprocess again"
 
 
 def check(task: Any) -> None:
@@ -103,3 +103,29 @@ def check_labels(text: Path, dictionary: Dictionary, classes: int) -> None:
             f"first {classes} of label/dict.txt (--num-classes): raise that, or give every "
             "sentence one label and run fairseq-preprocess again"
         )
+
+
+def what_it_is(folder: Path) -> str:
+    """One line about a folder that holds no binarised text, and what makes one of it."""
+    if not folder.exists():
+        return f"there is no data folder {folder}: {PREPROCESS}"
+    if not folder.is_dir():
+        return f"{folder} is a file and no data folder: {PREPROCESS}"
+    names = {file.name for file in folder.iterdir()}
+    endings = {Path(name).suffix for name in names}
+    if not names:
+        return f"the data folder {folder} is empty: {PREPROCESS}"
+    if names & {"config.json", "pytorch_model.bin", "tokenizer.json"} or ".safetensors" in endings:
+        return (
+            f"{folder} is a model of Hugging Face and no folder of binarised text: "
+            "scripts/convert_hf_roberta.py makes a model of fairseq of it, with the dict.txt that "
+            "fairseq-preprocess --srcdict takes"
+        )
+    if ".pt" in endings and not endings & {".bin", ".idx"}:
+        return f"{folder} holds checkpoints and no binarised text: {PREPROCESS}"
+    if not endings & {".bin", ".idx"}:
+        return (
+            f"{folder} holds no binarised text: run fairseq-preprocess on the text, or one of "
+            "scripts/prepare_*.py, and give the folder that it wrote"
+        )
+    return f"the data folder {folder} is half-written, or of another task or language: {PREPROCESS}"

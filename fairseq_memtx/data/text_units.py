@@ -126,7 +126,7 @@ class Bytes:
 
 
 def as_typed(text: str) -> str:
-    """A prompt with the spaces at its ends, which `compat.keep_prompts_as_typed` has kept."""
+    """A prompt with the spaces at its ends, which `compat.prompts_as_typed` has kept."""
     return getattr(text, "typed", text)
 
 

@@ -106,7 +106,7 @@ class GmatRobertaModel(RobertaModel):
 
     @property
     def weights_may_rest(self) -> bool:
-        """Whether a step leaves weights out, which `compat.mend_data_parallel` has to know.
+        """Whether a step leaves weights out, which `compat.data_parallel` has to know.
 
         Where there is another head, that for words rests.
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from fairseq.modules.transformer_layer import TransformerEncoderLayerBase
 from torch import Tensor
 
-from .. import compat
+from .fast_path import drop_fast_path, drop_fast_path_weights
 
 
 class ReadingLayer(TransformerEncoderLayerBase):
@@ -25,7 +25,7 @@ class ReadingLayer(TransformerEncoderLayerBase):
 
     def __init__(self, cfg) -> None:
         super().__init__(cfg)
-        compat.drop_fast_path(self)
+        drop_fast_path(self)
 
     def build_self_attention(self, embed_dim: int, cfg):
         attention = super().build_self_attention(embed_dim, cfg)
@@ -33,7 +33,7 @@ class ReadingLayer(TransformerEncoderLayerBase):
         return attention
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        compat.drop_fast_path_weights(state_dict, prefix)
+        drop_fast_path_weights(state_dict, prefix)
         super(TransformerEncoderLayerBase, self)._load_from_state_dict(state_dict, prefix, *args)
 
     def read(self, queries: Tensor, context: Tensor, padding_mask: Tensor | None) -> Tensor:

@@ -1,5 +1,6 @@
 """Tasks. The Memory Transformer needs none: it trains on fairseq's own ``translation``."""
 
+from .. import plugin  # noqa: F401  (before all else)
 from . import (
     algorithmic_sequences,
     extractive_qa,

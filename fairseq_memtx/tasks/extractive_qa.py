@@ -21,9 +21,9 @@ from fairseq.tasks import register_task
 from omegaconf import II, MISSING
 from torch import Tensor
 
-from ..compat import record_of
 from ..data.answer_metrics import METRICS
 from ..data.answer_spans import Answer, AnswersFile, best_answers
+from ..data.folder_pieces import record_of
 from ..data.question_answering import read_questions
 from ..data.question_dataset import QuestionDataset
 from ..data.question_windows import FRAME, TextEncoder, WindowedQuestion, cut

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.processes
 
 def received() -> dict:
     """What a worker gets of a state that the first one read."""
-    import fairseq_memtx  # noqa: F401
+    import fairseq_memtx.models  # noqa: F401
 
     state = None
     if torch.distributed.get_rank() == 0:
@@ -76,7 +76,7 @@ def test_workers_refuse_together(tmp_path):
 def first_checkpoints(folder: str) -> str:
     """Which one a worker begins with."""
     from fairseq_memtx.checkpoints.first_checkpoint import taken_instead
-    from fairseq_memtx.compat import told_by_first_worker
+    from fairseq_memtx.compat.broadcast_state import told_by_first_worker
 
     trainer = trainer_of(folder, restore_file="checkpoint_last.pt")
     last = f"{folder}/checkpoint_last.pt"

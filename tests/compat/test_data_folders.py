@@ -7,10 +7,8 @@ import re
 import pytest
 from fairseq.data import data_utils
 
-from fairseq_memtx import compat
+from fairseq_memtx.data import data_folder
 from fairseq_memtx.errors import MemtxError
-
-compat.mend_fairseq()
 
 
 @pytest.mark.parametrize(
@@ -31,7 +29,7 @@ compat.mend_fairseq()
 def test_what_a_folder_is(tmp_path, files, says):
     for name in files:
         (tmp_path / name).touch()
-    assert re.search(says, compat.what_it_is(tmp_path))
+    assert re.search(says, data_folder.what_it_is(tmp_path))
     with pytest.raises(MemtxError, match=says) as error:
         data_utils.infer_language_pair(str(tmp_path))
     assert "elete" not in str(error.value)

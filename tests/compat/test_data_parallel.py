@@ -157,7 +157,7 @@ def difference(kind: type, flags: dict, find_unused: bool) -> float:
 
 def differences(find_unused: bool) -> dict[str, float]:
     """`difference` of every kind."""
-    import fairseq_memtx  # noqa: F401
+    import fairseq_memtx.models  # noqa: F401
 
     kinds = {Translation: TRANSLATION, LanguageModel: LANGUAGE_MODELS, LongDocument: LONG_DOCUMENTS}
     return {

@@ -11,7 +11,7 @@ import pytest
 from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
-import fairseq_memtx  # noqa: F401
+import fairseq_memtx.models  # noqa: F401
 
 TASKS = {
     "translation": ["-s", "src", "-t", "tgt"],

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from fairseq.data.fasta_dataset import FastaDataset
 
-import fairseq_memtx  # noqa: F401
+import fairseq_memtx.models  # noqa: F401
 
 
 @pytest.mark.parametrize("name", ["plain", "a b", "a;touch canary;b", "$(touch canary)", "a'b"])

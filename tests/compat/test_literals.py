@@ -17,8 +17,8 @@ import torch
 from conftest import ROOT, words
 from fairseq import models, utils
 
-import fairseq_memtx  # noqa: F401
-from fairseq_memtx.compat.literals import literal, read_literals_only
+import fairseq_memtx.models  # noqa: F401
+from fairseq_memtx.compat.literals import literal, mend
 from fairseq_memtx.errors import MemtxError
 
 FOLDERS = [Path(fairseq.__file__).parent, Path(fairseq_cli.__file__).parent]
@@ -133,7 +133,7 @@ def test_a_program_that_is_started_by_its_path(monkeypatch, folder, reads):
     monkeypatch.setitem(sys.modules, "__main__", started)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.delattr(fairseq.utils, "eval")
-    read_literals_only()
+    mend()
     assert (getattr(started, "eval", None) is literal) == reads
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from fairseq_cli import interactive
 
-from fairseq_memtx import compat
+from fairseq_memtx.compat import prompts_as_typed
 from fairseq_memtx.data.text_units import Bytes, Characters, Words
 from fairseq_memtx.errors import MemtxError
 
 
 def test_spaces_are_known_to_those_to_whom_they_matter(tmp_path):
-    compat.keep_prompts_as_typed()
+    prompts_as_typed.mend()
     (tmp_path / "prompts").write_bytes("\ufeff The end \r\n\nlast ".encode())
     ((first, empty), (last,)) = interactive.buffered_read(str(tmp_path / "prompts"), 2)
     assert (first, empty, last) == ("The end", "", "last"), "as fairseq has it"
@@ -23,7 +23,7 @@ def test_spaces_are_known_to_those_to_whom_they_matter(tmp_path):
 
 def test_only_a_newline_ends_a_line(tmp_path):
     """Otherwise there would be more answers than lines, beside the wrong ones."""
-    compat.keep_prompts_as_typed()
+    prompts_as_typed.mend()
     texts = ["one\rtwo", "three\x0b\x1cfour", "five\u2028six\x85seven", "eight"]
     (tmp_path / "prompts").write_bytes("\r\n".join(texts).encode())
     prompts = interactive.buffered_read(str(tmp_path / "prompts"), 1)
@@ -39,7 +39,7 @@ def test_only_a_newline_ends_a_line(tmp_path):
     ],
 )
 def test_input_that_is_no_text(content, says, tmp_path):
-    compat.keep_prompts_as_typed()
+    prompts_as_typed.mend()
     if content is not None:
         (tmp_path / "prompts").write_bytes(content)
     with pytest.raises(MemtxError, match=says):

@@ -24,7 +24,7 @@ from fairseq.models.roberta.hub_interface import RobertaHubInterface
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from fairseq_memtx.compat import same_pieces
+from fairseq_memtx.data import folder_pieces
 from fairseq_memtx.data.question_windows import TextEncoder
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.text import FolderText, split_words
@@ -275,7 +275,7 @@ def test_flags_that_do_not_fit_are_refused_or_told(translation, tmp_path, monkey
     with pytest.raises(
         MemtxError, match=r"--tokenizer nltk is not how .* was split: use --tokenizer m"
     ):
-        same_pieces.folder_tokenizer(
+        folder_pieces.folder_tokenizer(
             object(), FolderText.read(folder), task, Namespace(_name="nltk")
         )
     with pytest.raises(
@@ -318,7 +318,7 @@ def test_a_folder_without_a_record_is_left_to_fairseq(tmp_path):
 
 def test_a_record_beside_the_codes_is_enough(translation, tmp_path):
     """As for a model in a folder of its own, whose data lie elsewhere."""
-    record = same_pieces.record_of(task_of(tmp_path), bpe_flags(translation[True]))
+    record = folder_pieces.record_of(task_of(tmp_path), bpe_flags(translation[True]))
     assert record == FolderText.read(translation[True])
 
 
@@ -360,7 +360,7 @@ def test_lower_case_before_byte_pairs(tmp_path, monkeypatch):
             return tokens.replace(" ", "")
 
     gpt2 = Namespace(_name="gpt2")
-    typed = same_pieces.folder_bpe(Letters(), record, None, gpt2)
+    typed = folder_pieces.folder_bpe(Letters(), record, None, gpt2)
     monkeypatch.setattr(encoders, "build_bpe", lambda flags: Letters())
     hub = RobertaHubInterface(Namespace(bpe=gpt2), task_of(tmp_path), None)
     for bpe in (typed, hub.bpe):

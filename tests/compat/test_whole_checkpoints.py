@@ -12,7 +12,7 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 
-import fairseq_memtx  # noqa: F401
+import fairseq_memtx.models  # noqa: F401
 from fairseq_memtx.compat import whole_checkpoints
 from fairseq_memtx.errors import MemtxError
 

@@ -9,7 +9,7 @@ from conftest import build, succeed, train_flags, words
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.data import LanguagePairDataset, ListDataset, data_utils
 
-from fairseq_memtx import compat
+from fairseq_memtx.compat import batch_buckets
 
 
 def sentences(*lengths: int) -> ListDataset:
@@ -19,7 +19,7 @@ def sentences(*lengths: int) -> ListDataset:
 
 def test_buckets_are_those_of_fairseq():
     """The longest of each part, of the sizes that there are."""
-    compat.mend_fairseq()
+    batch_buckets.mend()
     sizes = np.array([9, 3, 4, 7, 3, 5])
     assert data_utils.get_buckets(sizes, 1).tolist() == [9]
     assert data_utils.get_buckets(sizes, 3).tolist() == [3, 5, 9]

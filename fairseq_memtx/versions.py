@@ -7,12 +7,12 @@ import sys
 import numpy
 import torch
 
-from ..errors import MemtxError
+from .errors import MemtxError
 
 OLDEST_PYTHON = (3, 11)  # as setup.py has it
 
 
-def check_versions(python: tuple[int, ...] = sys.version_info[:3]) -> None:
+def check(python: tuple[int, ...] = sys.version_info[:3]) -> None:
     """Stop early, in one line, where the plugin cannot work.
 
     Raises:
@@ -40,6 +40,25 @@ def check_versions(python: tuple[int, ...] = sys.version_info[:3]) -> None:
                 f"fairseq {getattr(fairseq, '__version__', '')} has no {owner.__name__}.{hook}, "
                 f"which the plugin overrides: {advice}"
             )
+
+
+def check_first(package: str) -> None:
+    """Let the package be registered under one name, and from one folder.
+
+    Raises:
+        MemtxError: if it was, under another name than ``package``.
+    """
+    from fairseq.models import MODEL_REGISTRY
+
+    first = MODEL_REGISTRY.get("mem_transformer")
+    if first is not None and first.__module__.split(".")[0] != package:
+        folder, second = (
+            sys.modules[name].__path__[0] for name in (first.__module__.split(".")[0], package)
+        )
+        raise MemtxError(
+            f"the models of {second} were registered from {folder} before: give that folder to "
+            "--user-dir, or leave one of the two out"
+        )
 
 
 def versions() -> dict[str, str]:

@@ -14,11 +14,8 @@ import torch
 from conftest import words
 from fairseq.data import data_utils, indexed_dataset
 
-from fairseq_memtx import compat
-from fairseq_memtx.compat import binarised_data
+from fairseq_memtx.data import binarised_index, binarised_text
 from fairseq_memtx.errors import MemtxError
-
-compat.mend_fairseq()
 
 FORMATS = ["mmap", "cached"]
 SENTENCES = [[4, 5, 6, 2], [7, 2], [8, 9, 10, 11, 23, 2]]
@@ -63,8 +60,8 @@ def test_no_flipped_bit_is_read_beyond_the_files(tmp_path, impl, ending):
             for other in (".bin", ".idx"):
                 shutil.copy(tmp_path / f"whole{other}", tmp_path / f"train{other}")
             flip(file, place, bit)
-            binarised_data._count.cache_clear()
-            binarised_data._token_range.cache_clear()
+            binarised_text._count.cache_clear()
+            binarised_text._token_range.cache_clear()
             try:
                 dataset = load(tmp_path / "train")
             except MemtxError as error:
@@ -120,7 +117,7 @@ def test_sizes_and_offsets(tmp_path):
 @pytest.mark.parametrize("block", [1, 2, 5])
 def test_sets_of_several_blocks(tmp_path, monkeypatch, impl, block):
     """All of them are looked at, and each begins where the one before it ends."""
-    monkeypatch.setattr(binarised_data, "BLOCK", block)
+    monkeypatch.setattr(binarised_index, "BLOCK", block)
     write(tmp_path / "whole", impl)
     assert len(load(tmp_path / "whole")) == 3
     for place in range(3):
@@ -137,7 +134,7 @@ def test_more_tokens_than_32_bits_count(tmp_path):
     header = indexed_dataset.MMapIndexedDataset.Index.writer(tmp_path / "train.idx", np.uint16)
     with header as index:
         index.write([1 << 30] * 3)
-    assert binarised_data.count_sentences(tmp_path / "train.bin") == 3
+    assert binarised_text.count_sentences(tmp_path / "train.bin") == 3
 
 
 @pytest.mark.parametrize("impl", FORMATS)
@@ -209,7 +206,7 @@ def test_ten_million_tokens_in_no_time(tmp_path):
     took = []
     for _ in range(2):
         start = time.process_time()
-        binarised_data.check_set(str(tmp_path / "train"), "mmap", 24)
+        binarised_text.check_set(str(tmp_path / "train"), "mmap", 24)
         took.append(time.process_time() - start)
     assert took[0] < 0.5
     assert took[1] < took[0] / 3

@@ -1,0 +1,26 @@
+"""``--num-batch-buckets``, which calls ``numpy.percentile`` by a name of former days."""
+
+from __future__ import annotations
+
+import numpy
+from fairseq.data import bucket_pad_length_dataset, data_utils
+from fairseq.data.audio import raw_audio_dataset
+
+
+def mend() -> None:
+    """Let fairseq's ``data_utils.get_buckets`` say ``method``.
+
+    What it calls ``interpolation`` is ``method`` since numpy 1.22, and numpy 2.4 no longer knows
+    the old name.
+    """
+    try:
+        data_utils.get_buckets(numpy.arange(4), 2)
+    except TypeError:
+        for module in (data_utils, bucket_pad_length_dataset, raw_audio_dataset):
+            module.get_buckets = get_buckets
+
+
+def get_buckets(sizes: numpy.ndarray, num_buckets: int) -> numpy.ndarray:
+    """fairseq's: the longest sizes of so many equal parts of a data set."""
+    shares = numpy.linspace(0, 100, num_buckets + 1)
+    return numpy.unique(numpy.percentile(sizes, shares, method="lower")[1:])

@@ -1,0 +1,17 @@
+"""``numpy.compat.long``, which numpy 2 has dropped and fairseq's data sets still use."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy
+
+
+def mend() -> None:
+    """Give numpy 2 the name that it had.
+
+    In ``token_block_dataset.py`` (break mode ``eos``) and ``language_pair_dataset.py``
+    (``--num-batch-buckets``). Removed by numpy 2.0: https://github.com/numpy/numpy/pull/23830
+    """
+    if not hasattr(numpy, "compat"):
+        numpy.compat = argparse.Namespace(long=int)

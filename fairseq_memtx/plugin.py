@@ -1,0 +1,31 @@
+"""What happens once, before fairseq meets anything of ours: it is mended, guarded and told of us.
+
+Every room that builds on fairseq begins by importing this file, whichever of them comes first:
+fairseq imports `tasks` and `models` by ``--user-dir``, and people what they like.
+"""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+from . import errors
+
+errors.install_hook()
+
+from . import versions
+
+versions.check()
+versions.check_first(__package__)
+
+from . import compat
+
+compat.mend_fairseq()
+
+from .checkpoints import first_checkpoint, safe_loading
+from .flags import misspelled, run_checks
+
+for room in (misspelled, first_checkpoint, safe_loading, run_checks):
+    room.guard_fairseq()
+
+from . import criterions, models, tasks
+
+__all__ = ["criterions", "models", "tasks"]
