@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fairseq.criterions import register_criterion
 from fairseq.criterions.label_smoothed_cross_entropy import (
     LabelSmoothedCrossEntropyCriterion,
     LabelSmoothedCrossEntropyCriterionConfig,
 )
+from fairseq.models import BaseFairseqModel
 from torch import Tensor
 
 from ..modules.label_smoothing import label_smoothed_nll
@@ -23,7 +26,13 @@ class FusedLabelSmoothedCrossEntropy(LabelSmoothedCrossEntropyCriterion):
 
     takes_logits = True
 
-    def compute_loss(self, model, net_output, sample, reduce: bool = True) -> tuple[Tensor, Tensor]:
+    def compute_loss(
+        self,
+        model: BaseFairseqModel,
+        net_output: tuple[Any, ...],
+        sample: dict[str, Any],
+        reduce: bool = True,
+    ) -> tuple[Tensor, Tensor]:
         """Smoothed loss and negative log-likelihood, summed over the batch, in nats."""
         if not reduce:
             return super().compute_loss(model, net_output, sample, reduce=False)

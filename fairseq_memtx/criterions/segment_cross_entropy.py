@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fairseq.criterions import register_criterion
 from fairseq.criterions.cross_entropy import CrossEntropyCriterion, CrossEntropyCriterionConfig
+from fairseq.models import BaseFairseqModel
 from torch import Tensor
 
 
@@ -18,7 +21,9 @@ class SegmentCrossEntropy(CrossEntropyCriterion):
 
     only_with = "it is for models with segments, such as --arch rmt_lm"
 
-    def forward(self, model, sample, reduce: bool = True) -> tuple[Tensor, int, dict]:
+    def forward(
+        self, model: BaseFairseqModel, sample: dict[str, Any], reduce: bool = True
+    ) -> tuple[Tensor, int, dict[str, Any]]:
         """Loss summed over the tokens in nats, number of tokens, and what is logged."""
         target = sample["target"]
         loss, _ = model(**sample["net_input"], target=target)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
+from fairseq.models import BaseFairseqModel
+from fairseq.tasks import FairseqTask
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,12 +24,14 @@ class SequenceTaggingCriterion(FairseqCriterion):
 
     only_with = "it is for --task sequence_tagging and those made of it"
 
-    def __init__(self, task) -> None:
+    def __init__(self, task: FairseqTask) -> None:
         super().__init__(task)
         self.token_head_name = task.token_head_name
         self.first_label = task.target_dictionary.nspecial
 
-    def forward(self, model, sample, reduce: bool = True) -> tuple[Tensor, int, dict]:
+    def forward(
+        self, model: BaseFairseqModel, sample: dict[str, Any], reduce: bool = True
+    ) -> tuple[Tensor, int, dict[str, Any]]:
         """Loss summed over the labels in nats, number of labels, and what is logged."""
         scores, _ = model(
             **sample["net_input"], features_only=True, token_head_name=self.token_head_name
@@ -45,7 +50,7 @@ class SequenceTaggingCriterion(FairseqCriterion):
         return loss, len(labels), log
 
     @staticmethod
-    def reduce_metrics(logging_outputs) -> None:
+    def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
         """Log ``loss`` (of a label, base 2) and ``accuracy`` (of labels, 0 to 1)."""
         loss, right, labels = (
             sum(log.get(name, 0) for log in logging_outputs)

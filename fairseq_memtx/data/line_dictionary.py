@@ -11,7 +11,7 @@ from fairseq.data import Dictionary
 class LineDictionary(Dictionary):
     """fairseq's dictionary, for a text of several lines, with ``</s>`` at the end of each."""
 
-    def string(self, tensor, *arguments: Any, include_eos: bool = False, **more: Any) -> str:
+    def string(self, tensor: Any, *arguments: Any, include_eos: bool = False, **more: Any) -> str:
         """Tokens as text, with every ``</s>`` but the one that frames it.
 
         That is the last one, or, where there is none at the end, the first: a hypothesis ends with

@@ -130,8 +130,12 @@ class QuestionDataset(FairseqDataset):
         return np.lexsort((np.random.permutation(len(self)), self.num_tokens_vec(slice(None))))
 
     def batch_by_size(
-        self, indices, max_tokens=None, max_sentences=None, required_batch_size_multiple=1
-    ):
+        self,
+        indices: np.ndarray,
+        max_tokens: int | None = None,
+        max_sentences: int | None = None,
+        required_batch_size_multiple: int = 1,
+    ) -> list[np.ndarray]:
         """Batches of fairseq; a whole question is in one, however long, and none is left out."""
         if not self.whole:
             return super().batch_by_size(

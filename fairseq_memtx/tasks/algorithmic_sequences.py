@@ -9,19 +9,20 @@ its own and compares.
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
-import numpy as np
 import torch
 from fairseq import metrics
-from fairseq.data import Dictionary, FairseqDataset
+from fairseq.criterions import FairseqCriterion
+from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import FairseqLanguageModel
+from fairseq.models import BaseFairseqModel, FairseqLanguageModel
 from fairseq.tasks import FairseqTask, register_task
 from omegaconf import II
 from torch import Tensor
 
 from ..data.algorithms import AlgorithmDataset, make, sizes_of
+from ..data.algorithms.answers import AnswerDataset
 from ..errors import MemtxError
 from ..flags.ignored_flags import Ignored, trains_transformer_xl
 
@@ -106,7 +107,7 @@ class AlgorithmicSequencesTask(FairseqTask):
         for symbol in range(self.algorithm.vocabulary_size):
             self.dictionary.add_symbol(str(symbol))
 
-    def build_model(self, cfg, from_checkpoint: bool = False):
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build a model for rows of this length; one with segments learns where to cut."""
         length = self.algorithm.source_length
         cfg.tokens_per_sample = self.cfg.tokens_per_sample or -(-length // self.cfg.segments)
@@ -125,7 +126,9 @@ class AlgorithmicSequencesTask(FairseqTask):
         """Tells fairseq to load the training set anew for every epoch."""
         return True
 
-    def valid_step(self, sample, model, criterion):
+    def valid_step(
+        self, sample: Dict[str, Any], model: BaseFairseqModel, criterion: FairseqCriterion
+    ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """Loss, and accuracy of the answer that the model writes on its own."""
         loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
         answer = sample["target"][:, -self.algorithm.answer_length :]
@@ -137,7 +140,7 @@ class AlgorithmicSequencesTask(FairseqTask):
         logging_output["answers"] = len(right)
         return loss, sample_size, logging_output
 
-    def write_answer(self, model, source: Tensor) -> Tensor:
+    def write_answer(self, model: FairseqLanguageModel, source: Tensor) -> Tensor:
         """The likeliest answer, symbol by symbol, ``B x answer``.
 
         Args:
@@ -153,7 +156,9 @@ class AlgorithmicSequencesTask(FairseqTask):
                 tokens = torch.cat([tokens, logits[:, -1:].argmax(dim=-1)], dim=1)
         return tokens[:, -length:]
 
-    def reduce_metrics(self, logging_outputs, criterion) -> None:
+    def reduce_metrics(
+        self, logging_outputs: List[Dict[str, Any]], criterion: FairseqCriterion
+    ) -> None:
         """Add ``accuracy`` (of symbols) and ``exact_match`` (of answers), both 0 to 1."""
         super().reduce_metrics(logging_outputs, criterion)
         total = {
@@ -179,54 +184,3 @@ class AlgorithmicSequencesTask(FairseqTask):
     def target_dictionary(self) -> Dictionary:
         """The same."""
         return self.dictionary
-
-
-class AnswerDataset(FairseqDataset):
-    """Examples in fairseq's symbols, with targets in the answer alone.
-
-    Args:
-        examples: rows of ids.
-        dictionary: whose first symbols are fairseq's own, so ids move up by their number.
-    """
-
-    def __init__(self, examples: AlgorithmDataset, dictionary: Dictionary) -> None:
-        self.examples = examples
-        self.pad = dictionary.pad()
-        self.moved_up = dictionary.nspecial
-        self.sizes = np.full(len(examples), examples.algorithm.source_length)
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, index: int) -> Dict[str, Any]:
-        """``source`` and ``target``, ``L`` symbols each."""
-        example = self.examples[int(index)]
-        target = example["target"] + self.moved_up
-        target[: -example["answer_length"]] = self.pad
-        return {"id": index, "source": example["source"] + self.moved_up, "target": target}
-
-    def num_tokens(self, index: int) -> int:
-        """The same for all."""
-        return int(self.sizes[index])
-
-    def size(self, index: int) -> int:
-        """The same for all."""
-        return int(self.sizes[index])
-
-    def collater(self, samples: List[Dict[str, Any]]) -> Dict[str, Any]:
-        """A batch, ``B x L``; nothing needs padding."""
-        if not samples:
-            return {}
-        source, target = (
-            torch.stack([sample[part] for sample in samples]) for part in ("source", "target")
-        )
-        return {
-            "id": torch.tensor([int(sample["id"]) for sample in samples]),
-            "nsentences": len(samples),
-            "ntokens": int(target.ne(self.pad).sum()),
-            "net_input": {
-                "src_tokens": source,
-                "src_lengths": torch.full((len(samples),), source.size(1)),
-            },
-            "target": target,
-        }

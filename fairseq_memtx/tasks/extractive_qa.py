@@ -11,12 +11,14 @@ import logging
 from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from fairseq import metrics
+from fairseq.criterions import FairseqCriterion
 from fairseq.data import Dictionary, encoders
 from fairseq.dataclass import FairseqDataclass
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
 from omegaconf import II, MISSING
 from torch import Tensor
@@ -174,12 +176,14 @@ class ExtractiveQaTask(TokenTask):
         unknown = sum(int((pieces == self.dictionary.unk()).sum()) for pieces in texts)
         return unknown / max(sum(map(len, texts)), 1)
 
-    def begin_valid_epoch(self, epoch, model) -> None:
+    def begin_valid_epoch(self, epoch: int, model: BaseFairseqModel) -> None:
         """Begin the n-best file anew."""
         if self.answers_file is not None:
             self.answers_file.begin()
 
-    def valid_step(self, sample, model, criterion):
+    def valid_step(
+        self, sample: Dict[str, Any], model: BaseFairseqModel, criterion: FairseqCriterion
+    ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """Loss and, for a batch of whole questions, how right the answers are."""
         model.eval()
         with torch.no_grad():
@@ -210,7 +214,9 @@ class ExtractiveQaTask(TokenTask):
             self.answers_file.add(answers)
         return {"questions": len(questions), "exact_match": exact_match, "f1": f1}
 
-    def reduce_metrics(self, logging_outputs, criterion) -> None:
+    def reduce_metrics(
+        self, logging_outputs: List[Dict[str, Any]], criterion: FairseqCriterion
+    ) -> None:
         """Add ``exact_match`` and ``f1``, both 0 to 100."""
         super().reduce_metrics(logging_outputs, criterion)
         questions = sum(log.get("questions", 0) for log in logging_outputs)

@@ -7,24 +7,23 @@ no model can beat in the long run whose tokens see their own chunk alone.
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-import numpy as np
 from fairseq import metrics
+from fairseq.criterions import FairseqCriterion
 from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
 from omegaconf import II
 from torch import Tensor
 
-from ..data.global_reasoning import (
-    GlobalReasoning,
-    GlobalReasoningDataset,
-    MajorityTagging,
-    SignedSum,
-)
+from ..data.global_reasoning.dataset import DrawnRows, GlobalReasoningDataset
+from ..data.global_reasoning.majority_tagging import MajorityTagging
+from ..data.global_reasoning.reasoning import GlobalReasoning
+from ..data.global_reasoning.signed_sum import SignedSum
 from ..errors import MemtxError
-from .sequence_tagging import TaggingDataset, TaggingTask
+from .sequence_tagging import TaggingTask
 
 
 @dataclass
@@ -57,7 +56,7 @@ class GlobalReasoningTask(TaggingTask):
                 "leave the flag out or lower --sequence-length"
             )
 
-    def build_model(self, cfg, from_checkpoint: bool = False):
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build a model; one with chunks tells what could be reached without memory."""
         model = super().build_model(cfg, from_checkpoint)
         if model.args.sparse_attention == "chunked":
@@ -71,7 +70,7 @@ class GlobalReasoningTask(TaggingTask):
         size = next((n for name, n in sizes.items() if split.startswith(name)), self.cfg.test_size)
         examples = GlobalReasoningDataset(self.reasoning, size, self.cfg.seed, split)
         examples.set_epoch(epoch)
-        self.datasets[split] = DrawnDataset(examples, self.dictionary, self.label_dictionary)
+        self.datasets[split] = DrawnRows(examples, self.dictionary, self.label_dictionary)
 
     def has_sharded_data(self, split: str) -> bool:
         """Tells fairseq to load the training set anew for every epoch."""
@@ -81,14 +80,18 @@ class GlobalReasoningTask(TaggingTask):
         """A whole row, if nothing else is asked for."""
         return self.cfg.max_positions or self.reasoning.length + 2
 
-    def valid_step(self, sample, model, criterion):
+    def valid_step(
+        self, sample: Dict[str, Any], model: BaseFairseqModel, criterion: FairseqCriterion
+    ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """Besides, note the best score without memory, weighted so that logs can be summed."""
         loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
         if self.best_without_memory is not None:
             logging_output["best_without_memory"] = self.best_without_memory * sample_size
         return loss, sample_size, logging_output
 
-    def reduce_metrics(self, logging_outputs, criterion) -> None:
+    def reduce_metrics(
+        self, logging_outputs: List[Dict[str, Any]], criterion: FairseqCriterion
+    ) -> None:
         """Add ``best_without_memory`` (an accuracy, 0 to 1) to the log of validation."""
         super().reduce_metrics(logging_outputs, criterion)
         if any("best_without_memory" in log for log in logging_outputs):
@@ -104,31 +107,6 @@ def _dictionary(symbols: List[str]) -> Dictionary:
     for symbol in symbols:
         dictionary.add_symbol(symbol)
     return dictionary
-
-
-class DrawnDataset(TaggingDataset):
-    """Drawn sequences in fairseq's symbols, which come after its own.
-
-    Args:
-        examples: of tokens and labels that count from 0.
-        dictionary: of tokens.
-        label_dictionary: of labels.
-    """
-
-    def __init__(
-        self,
-        examples: GlobalReasoningDataset,
-        dictionary: Dictionary,
-        label_dictionary: Dictionary,
-    ) -> None:
-        tokens = np.full(len(examples), examples.reasoning.length)
-        super().__init__(tokens, dictionary, label_dictionary)
-        self.examples = examples
-
-    def example(self, index: int) -> Tuple[Tensor, Tensor]:
-        """A sequence and its labels."""
-        tokens, labels = self.examples[index]
-        return tokens + self.dictionary.nspecial, labels + self.label_dictionary.nspecial
 
 
 @dataclass

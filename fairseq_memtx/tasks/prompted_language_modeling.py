@@ -8,11 +8,13 @@ all three, and so does the hub interface of `RmtLanguageModel`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 from fairseq import utils
-from fairseq.data import TruncatedDictionary
+from fairseq.data import Dictionary, FairseqDataset, TruncatedDictionary
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks.language_modeling import LanguageModelingTask
+from torch import Tensor
 
 from ..data.line_dictionary import LineDictionary
 from ..data.prepared_text import text_cutter
@@ -35,7 +37,9 @@ class PromptedLanguageModelingTask(LanguageModelingTask):
     cutter: Any = None
 
     @classmethod
-    def setup_dictionary(cls, args, **kwargs: Any):
+    def setup_dictionary(
+        cls, args: Any, **kwargs: Any
+    ) -> tuple[Dictionary | None, Dictionary | None]:
         """The dictionary of the data folder, and the one of what is predicted."""
         if not args.data:
             return None, None
@@ -45,7 +49,7 @@ class PromptedLanguageModelingTask(LanguageModelingTask):
             return dictionary, dictionary
         return dictionary, TruncatedDictionary(dictionary, args.output_dictionary_size)
 
-    def build_bpe(self, args):
+    def build_bpe(self, args: Any) -> Any:
         """What cuts prompts: as ``--bpe`` says, or else as the text of the data folder was cut.
 
         Raises:
@@ -62,13 +66,20 @@ class PromptedLanguageModelingTask(LanguageModelingTask):
             self.cutter = text_cutter(Path(utils.split_paths(self.args.data)[0]))
         return self.cutter
 
-    def build_dataset_for_inference(self, src_tokens, src_lengths, **kwargs: Any):
+    def build_dataset_for_inference(
+        self, src_tokens: Sequence[Tensor], src_lengths: Sequence[int], **kwargs: Any
+    ) -> FairseqDataset:
         """Prompts, with ``</s>`` in front."""
         return prompt_dataset(src_tokens, self.source_dictionary, self._first_token())
 
     def build_generator(
-        self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, **kwargs: Any
-    ):
+        self,
+        models: Sequence[BaseFairseqModel],
+        args: Any,
+        seq_gen_cls: type | None = None,
+        extra_gen_cls_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """fairseq's, except that the end of a line in a prompt does not end the text.
 
         What fills a dictionary up to a round size is never written.
@@ -79,7 +90,14 @@ class PromptedLanguageModelingTask(LanguageModelingTask):
             extra_gen_cls_kwargs = {"tokens_to_suppress": filling, **(extra_gen_cls_kwargs or {})}
         return super().build_generator(models, args, seq_gen_cls, extra_gen_cls_kwargs, **kwargs)
 
-    def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
+    def inference_step(
+        self,
+        generator: Any,
+        models: Sequence[BaseFairseqModel],
+        sample: dict[str, Any],
+        prefix_tokens: Tensor | None = None,
+        constraints: Tensor | None = None,
+    ) -> Any:
         """Continue the prompts, or score them."""
         if isinstance(generator, TextWriter):
             # In characters and bytes a line's end is one symbol among others.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
+from typing import Any
 
-from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.criterions import CRITERION_REGISTRY, FairseqCriterion
 from fairseq.data import Dictionary
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
 from omegaconf import OmegaConf, open_dict
 
@@ -39,12 +41,12 @@ class TokenTask(FairseqTask):
         """Whether a model can have heads for tokens."""
         return hasattr(model, "register_token_head")
 
-    def __init__(self, cfg, dictionary: Dictionary, scores: int) -> None:
+    def __init__(self, cfg: Any, dictionary: Dictionary, scores: int) -> None:
         super().__init__(cfg)
         self.dictionary = dictionary
         self.scores = scores
 
-    def build_model(self, cfg, from_checkpoint: bool = False):
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build a model for rows of this length, with a head.
 
         Raises:
@@ -60,7 +62,7 @@ class TokenTask(FairseqTask):
         model.register_token_head(self.token_head_name, self.scores)
         return model
 
-    def build_criterion(self, cfg, from_checkpoint: bool = False):
+    def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> FairseqCriterion:
         """Build the criterion.
 
         Raises:

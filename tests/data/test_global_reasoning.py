@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_memtx.data.global_reasoning import (
-    GlobalReasoningDataset,
-    MajorityTagging,
-    SignedSum,
-)
+from fairseq_memtx.data.global_reasoning.dataset import GlobalReasoningDataset
+from fairseq_memtx.data.global_reasoning.majority_tagging import MajorityTagging
+from fairseq_memtx.data.global_reasoning.signed_sum import SignedSum
 from fairseq_memtx.errors import MemtxError
 
 TASKS = [MajorityTagging(40, 3), SignedSum(40, 7)]

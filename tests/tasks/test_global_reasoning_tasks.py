@@ -11,7 +11,7 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import OmegaConf
 
-from fairseq_memtx.data.global_reasoning import MajorityTagging
+from fairseq_memtx.data.global_reasoning.majority_tagging import MajorityTagging
 from fairseq_memtx.errors import MemtxError
 
 PLUGIN = ["--user-dir", "fairseq_memtx", "--cpu"]

@@ -18,8 +18,8 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import OmegaConf
 
 from fairseq_memtx.criterions.sequence_tagging import SequenceTaggingCriterion
+from fairseq_memtx.data.tagged_text import count_labels
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.tasks.sequence_tagging import count_labels
 
 TEXT = ["one two", "three", "two two one"]
 TAGS = ["ODD EVEN", "ODD", "EVEN EVEN ODD"]
