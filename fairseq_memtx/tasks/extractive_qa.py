@@ -23,12 +23,12 @@ from fairseq.tasks import register_task
 from omegaconf import II, MISSING
 from torch import Tensor
 
-from ..data.answer_metrics import METRICS
-from ..data.answer_spans import Answer, AnswersFile, best_answers
 from ..data.folder_pieces import record_of
-from ..data.question_answering import read_questions
-from ..data.question_dataset import QuestionDataset
-from ..data.question_windows import FRAME, TextEncoder, WindowedQuestion, cut
+from ..data.questions.dataset import QuestionDataset
+from ..data.questions.metrics import METRICS
+from ..data.questions.reading import read_questions
+from ..data.questions.spans import Answer, AnswersFile, best_answers
+from ..data.questions.windows import FRAME, TextEncoder, WindowedQuestion, cut
 from ..errors import MemtxError
 from ..flags.ignored_flags import Ignored
 from ..text import FolderText, TextError, is_lowercase

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from fairseq_memtx.data import folder_pieces
-from fairseq_memtx.data.question_windows import TextEncoder
+from fairseq_memtx.data.questions.windows import TextEncoder
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.text import FolderText, split_words
 

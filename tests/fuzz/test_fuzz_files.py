@@ -14,9 +14,9 @@ from referee import write
 from tiny_models import LINES, MODELS, configuration, whole_sets
 
 from fairseq_memtx.data import data_folder
-from fairseq_memtx.data.question_answering import read_questions
-from fairseq_memtx.data.question_dataset import QuestionDataset
-from fairseq_memtx.data.question_windows import TextEncoder, cut
+from fairseq_memtx.data.questions.dataset import QuestionDataset
+from fairseq_memtx.data.questions.reading import read_questions
+from fairseq_memtx.data.questions.windows import TextEncoder, cut
 
 pytestmark = pytest.mark.fuzz
 

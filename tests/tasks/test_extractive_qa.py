@@ -17,7 +17,7 @@ from fairseq.tasks import FairseqTask
 from omegaconf import OmegaConf
 
 from fairseq_memtx.criterions.extractive_qa import ExtractiveQaCriterion
-from fairseq_memtx.data.answer_metrics import squad_1_1
+from fairseq_memtx.data.questions.metrics import squad_1_1
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.tasks.extractive_qa import ExtractiveQaConfig
 

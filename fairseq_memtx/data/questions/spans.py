@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import MemtxError
-from .question_windows import WindowedQuestion
+from ...errors import MemtxError
+from .windows import WindowedQuestion
 
 
 class Answer(NamedTuple):

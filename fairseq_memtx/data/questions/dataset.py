@@ -1,4 +1,4 @@
-"""Rows of `question_windows` as fairseq's batches, ``B x L``."""
+"""Rows of `windows` as fairseq's batches, ``B x L``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from fairseq.data import Dictionary, FairseqDataset, data_utils
 
-from ..errors import MemtxError
-from .question_windows import FRAME, WindowedQuestion
+from ...errors import MemtxError
+from .windows import FRAME, WindowedQuestion
 
 
 class QuestionDataset(FairseqDataset):

@@ -14,8 +14,8 @@ from typing import Any, Callable, Iterable, Iterator
 import numpy as np
 from fairseq.data import Dictionary
 
-from ..text import BETWEEN_SPACES, CHARACTER, FolderText, escape
-from .question_answering import Question
+from ...text import BETWEEN_SPACES, CHARACTER, FolderText, escape
+from .reading import Question
 
 # Endings such as 's are words of their own, since GPT-2's pieces have them whole; so is a character
 # of a script without spaces.

@@ -7,9 +7,9 @@ import pytest
 import torch
 from fairseq.data import Dictionary
 
-from fairseq_memtx.data.question_answering import Question
-from fairseq_memtx.data.question_dataset import QuestionDataset
-from fairseq_memtx.data.question_windows import TextEncoder, cut, plan_windows
+from fairseq_memtx.data.questions.dataset import QuestionDataset
+from fairseq_memtx.data.questions.reading import Question
+from fairseq_memtx.data.questions.windows import TextEncoder, cut, plan_windows
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.text import FolderText
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..errors import MemtxError
+from ...errors import MemtxError
 
 KINDS = {
     dict: "an object",

@@ -9,9 +9,9 @@ import pytest
 import torch
 from fairseq.data import Dictionary
 
-from fairseq_memtx.data.answer_spans import Answer, AnswersFile, best_answers
-from fairseq_memtx.data.question_answering import Question
-from fairseq_memtx.data.question_windows import EncodedText, TextEncoder, cut
+from fairseq_memtx.data.questions.reading import Question
+from fairseq_memtx.data.questions.spans import Answer, AnswersFile, best_answers
+from fairseq_memtx.data.questions.windows import EncodedText, TextEncoder, cut
 from fairseq_memtx.errors import MemtxError
 
 CONTEXT = "one two three four five six seven eight nine ten"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
-from ..errors import MemtxError
-from .answer_metrics import normalise
+from ...errors import MemtxError
 from .json_records import Record
+from .metrics import normalise
 
 VERDICTS = "yes no"
 
@@ -29,7 +29,7 @@ class Question:
         context: the document.
         answers: all that count as right; none, if the context does not tell.
         span: characters ``[start, end)`` of an answer in the context, None where there is none.
-        metric: one of `answer_metrics.METRICS`.
+        metric: one of `metrics.METRICS`.
     """
 
     name: str

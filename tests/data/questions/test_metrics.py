@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairseq_memtx.data.answer_metrics import hotpotqa, normalise, squad_1_1, squad_2_0
+from fairseq_memtx.data.questions.metrics import hotpotqa, normalise, squad_1_1, squad_2_0
 
 METRICS = [squad_1_1, squad_2_0, hotpotqa]
 

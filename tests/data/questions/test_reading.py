@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from fairseq_memtx.data.question_answering import read_questions
+from fairseq_memtx.data.questions.reading import read_questions
 from fairseq_memtx.errors import MemtxError
 
 CONTEXT = "Anna lives in Rome 🙂. Her cat lives there, too."
