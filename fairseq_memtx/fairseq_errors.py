@@ -223,9 +223,20 @@ ERRORS = [
     Known(
         AssertionError,
         r"^(?P<step>\d+) < (?P<longest>\d+)$",
-        "the model gives no probabilities (its weights are too large, or not trained): use another "
-        "checkpoint",
+        "the weights of the checkpoint give no probabilities (they are too large, or not trained): "
+        "use another one",
         through="_generate",
+    ),
+    Known(
+        ValueError,
+        r"Cannot combine manual lr and relative_step",
+        "--relative-step cannot be had, since fairseq always gives adafactor a learning rate: "
+        "leave it out, and --warmup-init too",
+    ),
+    Known(
+        NotImplementedError,
+        r"--fp16-adam-stats is only supported with FusedAdamV1",
+        "--fp16-adam-stats needs a GPU and apex: leave it out",
     ),
     Known(ValueError, r"loaded state dict .* parameter group", _OPTIMIZER),
     Known(RuntimeError, r"size of tensor a .* must match", _OPTIMIZER, through="optimizer_step"),

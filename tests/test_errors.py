@@ -72,6 +72,11 @@ def test_values_of_any_length_are_shortened():
 @pytest.mark.parametrize(
     ("error", "line"),
     [
+        (ValueError("Cannot combine manual lr and relative_step options"), "--relative-step"),
+        (
+            NotImplementedError("--fp16-adam-stats is only supported with FusedAdamV1"),
+            "--fp16-adam-stats needs",
+        ),
         (ValueError("--share-all-embeddings requires a joined dictionary"), "--share-all-emb"),
         (
             InterpolationKeyError(
@@ -108,6 +113,6 @@ def _generate():
 
 
 def test_weights_without_sense():
-    assert "gives no probabilities" in explain(raised(_generate))
+    assert "give no probabilities" in explain(raised(_generate))
     line = explain(FloatingPointError("gradients are Nan/Inf"))
     assert line.startswith("the gradients of this step are NaN or infinite")

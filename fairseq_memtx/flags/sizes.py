@@ -52,6 +52,8 @@ def check_model(cfg: Any) -> None:
     """
     for name in _COUNTS:
         _at_least(name, getattr(cfg, name, None), 1)
+    if getattr(cfg, "tokens_per_sample", 1) is None:
+        raise MemtxError("--tokens-per-sample is missing: say how many tokens are read at once")
     for name in _PARTS:
         value = getattr(cfg, name, None)
         if value is not None and not 0 <= float(value) < 1:

@@ -28,6 +28,11 @@ def test_dropout(name, value):
     sizes.check_model(Namespace(**{name: 0.9}))
 
 
+def test_segments_of_no_length():
+    with pytest.raises(MemtxError, match="--tokens-per-sample is missing"):
+        sizes.check_model(Namespace(tokens_per_sample=None))
+
+
 def test_heads_that_do_not_divide():
     with pytest.raises(MemtxError, match="--decoder-embed-dim 10 cannot be divided among"):
         sizes.check_model(Namespace(decoder_embed_dim=10, decoder_attention_heads=3))
