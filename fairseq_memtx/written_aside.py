@@ -1,16 +1,14 @@
-"""Files that are whole under their names, or not there: what all scripts that write some share."""
+"""Files and folders that are whole under their names, or not there, whatever happens in between."""
 
 from __future__ import annotations
 
 import os
-import sys
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from fairseq_memtx.errors import MemtxError
+from .errors import MemtxError
 
 
 @contextmanager
@@ -22,7 +20,7 @@ def written_aside(*paths: Path) -> Iterator[list[Path]]:
     Raises:
         MemtxError: if one cannot be written, as in a folder that is a file or on a full disk.
     """
-    partials = [path.with_name(f"{path.name}.partial") for path in paths]
+    partials = [_partial(path) for path in paths]
     with ExitStack() as at_the_end:
         for partial in partials:
             at_the_end.callback(_remove, partial)
@@ -43,11 +41,34 @@ def written_aside(*paths: Path) -> Iterator[list[Path]]:
             raise MemtxError(_line(paths, "is the disk full?")) from cause
 
 
+@contextmanager
+def folder_aside(folder: Path) -> Iterator[Path]:
+    """An empty folder of another name, which gets its own at the end.
+
+    What a run that was killed left under the other name goes, and so does all after an error.
+    """
+    folder = folder.absolute()  # a name such as "." has no last part
+    partial = _partial(folder)
+    _remove(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.rename(folder)
+    except BaseException:
+        _remove(partial)
+        raise
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
+
+
 def _line(paths: tuple[Path, ...], reason: str) -> str:
     return f"{', '.join(map(str, paths))} cannot be written: {reason}"
 
 
 def _remove(partial: Path) -> None:
-    # Below a file there can be none.
-    if partial.is_file():
+    if partial.is_dir():
+        shutil.rmtree(partial)
+    elif partial.is_file():  # below a file there can be none
         partial.unlink()

@@ -10,8 +10,10 @@
 # written after each check. The exit code is 0 if all passed.
 set -euo pipefail
 export OMP_NUM_THREADS=1 # many small processes at a time
+root=$(cd "$(dirname "$0")/.." && pwd)
+export PYTHONPATH="$root/scripts:$root${PYTHONPATH:+:$PYTHONPATH}"
 for python in ${PYTHON:+"$PYTHON"} python3 python; do
-  ! command -v "$python" > /dev/null || exec "$python" "$(dirname "$0")/gpu_check.py" "$@"
+  ! command -v "$python" > /dev/null || exec "$python" -m gpu_check "$@"
 done
 echo "gpu_check.sh: error: there is no python3: install Python 3.11 or 3.12 with PyTorch" >&2
 exit 1

@@ -45,7 +45,7 @@ if [ -z "$data" ]; then
   output=${output:-quickstart/numbers}
   data=$output/text
   step "making the corpus"
-  python scripts/number_corpus.py "$data"
+  fairseq-memtx prepare numbers "$data"
   bpe_size=800 # the corpus has few words
   export OMP_NUM_THREADS=1 # tiny models crawl when OpenMP's threads spin
   train=(fairseq-train "$output/data" --user-dir fairseq_memtx -s de -t en
@@ -68,12 +68,12 @@ for file in "$data"/test*.de "$data"/test*.de.gz; do
   [ ! -f "$file" ] || { file=${file%.gz} && tests+=(--test "${file%.de}"); }
 done
 [ ${#tests[@]} -gt 0 ] || memtx_fail "$data has no test*.de: name the test set test.de and test.en"
-python scripts/prepare_translation.py --source de --target en --train "$data/train" \
+fairseq-memtx prepare translation --source de --target en --train "$data/train" \
   --valid "$data/val" "${tests[@]}" --bpe-size "$bpe_size" --dest "$output/data"
 
 step "training mem_transformer"
 "${train[@]}" --log-format simple --log-interval 20 --disable-validation \
-  | tee "$output/train.log" | python scripts/training_bar.py
+  | tee "$output/train.log" | fairseq-memtx plot progress
 
 step "translating the test set with beam 5"
 checkpoint=$output/checkpoints/checkpoint_last.pt
@@ -87,6 +87,6 @@ paste "$output/data/raw/test.de" "$checkpoint.test.txt" "$output/data/raw/test.e
   | awk -F '\t' 'NR <= 10 { printf "source       %s\ntranslation  %s\nreference    %s\n\n", $1, $2, $3 }'
 
 step "drawing the memory"
-python scripts/plot_memory.py --checkpoint "$checkpoint" --data "$output/data" \
+fairseq-memtx plot memory --checkpoint "$checkpoint" --data "$output/data" \
   --output "$output/memory.png"
 step "done: everything is in $output"

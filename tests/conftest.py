@@ -18,15 +18,15 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 # Tiny models crawl when OpenMP's threads spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
-import warm_commands  # noqa: E402
 from fairseq.data import Dictionary  # noqa: E402
 from fairseq.models import ARCH_CONFIG_REGISTRY  # noqa: E402
+from gpu_check import warm_commands  # noqa: E402
 
+from fairseq_memtx.commands.main import main  # noqa: E402
 from fairseq_memtx.models.mem_transformer import MemoryTransformerModel  # noqa: E402
 
 SMALL = {
@@ -120,12 +120,19 @@ def run(
 ) -> subprocess.CompletedProcess:
     """Run a command of the environment, such as ``fairseq-train``, or a ``module:function``."""
     arguments = list(map(str, arguments))
+    if command == "fairseq-memtx":  # of this checkout, installed or not
+        command = "fairseq_memtx.commands.main:main"
     if command.startswith("fairseq-") or ":" in command:
         return warm_commands.run(command, arguments, cwd, timeout=300, **options)
     program = str(Path(sys.executable).with_name(command))
     return subprocess.run(
         [program, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, **options
     )
+
+
+def memtx(*arguments: object) -> int:
+    """The exit code of ``fairseq-memtx``, run in this process."""
+    return main(list(map(str, arguments)))
 
 
 def run_workers(

@@ -45,7 +45,7 @@ def test_imports_within_the_package_are_relative():
 
 
 def test_no_package_shadows_fairseqs_examples():
-    assert not list(ROOT.glob("examples/**/__init__.py")) + list(ROOT.glob("scripts/__init__.py"))
+    assert not [*ROOT.glob("examples/**/__init__.py"), *ROOT.glob("scripts/__init__.py")]
 
 
 def test_python_m_says_what_a_user_needs():

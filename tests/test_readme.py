@@ -18,7 +18,7 @@ TEXT = {path: path.read_text(encoding="utf-8") for path in READMES}
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
 def test_files_that_are_named_exist(path):
-    named = re.findall(r"(?:scripts|examples|fairseq_memtx)/[\w./-]*\w", TEXT[path])
+    named = re.findall(r"(?<!/)(?:scripts|examples|fairseq_memtx)/[\w./-]*\w", TEXT[path])
     assert [name for name in named if not (ROOT / name).exists()] == []
     scripts = re.findall(r"\b[\w-]+\.(?:sh|py)\b", TEXT[path])
     ours = {found.name for found in ROOT.glob("[!.]*/**/*.*")} | {"setup.py"}

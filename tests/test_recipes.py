@@ -112,7 +112,7 @@ def prepared(toy_text, tmp_path_factory) -> Path:
         path.with_suffix(".de").write_text(path.read_text())
         path.with_suffix(".en").write_text(path.with_suffix(".tgt").read_text())
     succeed(
-        "python", ROOT / "scripts/prepare_translation.py", "--source", "de", "--target", "en",
+        "fairseq-memtx", "prepare", "translation", "--source", "de", "--target", "en",
         *sets, "--bpe-size", 60, "--dest", folder,
     )  # fmt: skip
     return folder

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-import warm_commands
 from conftest import ROOT, succeed, train_flags
+from gpu_check import warm_commands
 
 pytestmark = pytest.mark.training
 

@@ -1,18 +1,15 @@
-"""What scripts write is whole under its name, or not there."""
+"""What commands write is whole under its name, or not there."""
 
 from __future__ import annotations
 
 import resource
-import sys
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
-from written_aside import written_aside
 
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.written_aside import folder_aside, written_aside
 
 
 def test_all_get_their_names_at_the_end(tmp_path):
@@ -73,3 +70,24 @@ def test_a_full_disk(tmp_path):
             assert not list(tmp_path.iterdir())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt()])
+def test_a_folder_is_whole_or_not_there(tmp_path, error, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("made")
+    (tmp_path / "made.partial").mkdir()
+    (tmp_path / "made.partial/left over").touch()
+
+    def fail() -> None:
+        with folder_aside(folder) as partial:
+            (partial / "new").touch()
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert not list(tmp_path.iterdir())
+    with folder_aside(folder) as partial:
+        (partial / "new").touch()
+        assert not folder.exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["made", "new"]

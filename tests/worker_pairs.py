@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable
 
-from warm_commands import _SERVED
+from gpu_check.warm_commands import _SERVED
 
 
 def call_workers(

@@ -30,5 +30,5 @@ expect_size -l "$train" 1801350
 expect_size -l "$valid" 3760
 expect_size -l "$test" 4358
 
-"$PYTHON" "$root/scripts/prepare_language_model.py" --unit words --threshold "$threshold" \
+fairseq-memtx prepare language-model --unit words --threshold "$threshold" \
     --train "$train" --valid "$valid" --test "$test" --dest "$dest"

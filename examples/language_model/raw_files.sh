@@ -50,6 +50,6 @@ expect_size() {
 
 # prepare_splits [FLAGS] - make DEST from the files train, valid and test in $work.
 prepare_splits() {
-    "$PYTHON" "$root/scripts/prepare_language_model.py" --dest "$dest" \
+    fairseq-memtx prepare language-model --dest "$dest" \
         --train "$work/train" --valid "$work/valid" --test "$work/test" "$@"
 }

@@ -26,6 +26,11 @@ fi
 [ -z "$own" ] || [ -d "$own" ] || fail "no folder $own"
 command -v "$PYTHON" > /dev/null || fail "no Python at '$PYTHON'; set PYTHON=/path/to/python"
 
+# The command of this repository, installed or not.
+fairseq-memtx() {
+    PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" "$PYTHON" -m fairseq_memtx "$@"
+}
+
 # has_checksum ALGORITHM:SUM FILE - whether the file is there and is the one meant.
 # Python does it, as the commands for this have another name on each system.
 has_checksum() {

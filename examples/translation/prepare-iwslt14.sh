@@ -53,6 +53,6 @@ pairs=$("$PYTHON" "$here/extract_text.py" \
 expect_pairs "the test set" "$pairs" 6750
 
 # Lower case, 175 words and a ratio of 1.5 are what published numbers on this corpus are made with.
-"$PYTHON" "$root/scripts/prepare_translation.py" --source de --target en --lowercase \
+fairseq-memtx prepare translation --source de --target en --lowercase \
     --train "$work/text/train" --valid "$work/text/valid" --test "$work/text/test" \
     --bpe-size 10000 --max-length 175 --max-ratio 1.5 --dest "$dest"

@@ -37,6 +37,6 @@ else
 fi
 
 # 8000 pieces: the captions use so few words that more would mostly be whole, rare words.
-"$PYTHON" "$root/scripts/prepare_translation.py" --source de --target en \
+fairseq-memtx prepare translation --source de --target en \
     --train "$raw/train" --valid "$raw/val" "${tests[@]}" --bpe-size 8000 \
     --dest "${dest:-$root/data-bin/multi30k}"

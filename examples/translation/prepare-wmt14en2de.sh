@@ -70,6 +70,6 @@ expect_pairs newstest2014 "$pairs" 3003
 
 # 40,000 pieces, dash splits, 250 words and a ratio of 1.5 follow fairseq's recipe; it counts the 250
 # in word pieces, we in words.
-"$PYTHON" "$root/scripts/prepare_translation.py" --source en --target de --dash-splits \
+fairseq-memtx prepare translation --source en --target de --dash-splits \
     --train "$work/text/train" --valid "$work/text/valid" --test "$work/text/test" \
     --bpe-size 40000 --max-length 250 --max-ratio 1.5 --dest "$dest"

@@ -3,7 +3,7 @@
 #
 #     bash examples/translation/score.sh DATA CHECKPOINT [SUBSET] [flags of fairseq-generate]
 #
-# DATA is a folder that prepare_translation.py wrote; SUBSET is test unless given (test1, valid ...).
+# DATA is a folder that fairseq-memtx prepare translation wrote; SUBSET is test unless given (test1, valid ...).
 # Prints BLEU and chrF with their signatures. The translations are kept beside the checkpoint, in
 # CHECKPOINT.SUBSET.txt, in the order of the test set.
 set -euo pipefail

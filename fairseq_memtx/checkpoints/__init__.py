@@ -1,3 +1,3 @@
-"""Checkpoints: which are believed, which a run begins with, and weights of other sizes."""
+"""Checkpoints: which are believed, which a run begins with, weights of other sizes, their mean."""
 
 from .. import plugin  # noqa: F401  (before all else)

@@ -1,17 +1,13 @@
-"""Average the weights of several checkpoints into one.
+"""The mean of several checkpoints' weights, for which fairseq's wheel has no script.
 
-Launch: ``python scripts/average_checkpoints.py --inputs A.pt B.pt C.pt --output averaged.pt``, or
-``--last 5 checkpoints/`` for the five newest epochs in place of ``--inputs``.
-
-fairseq's wheel ships no such script. The result carries the configuration of the last input and no
-optimiser state: it is for generation, or for ``--finetune-from-model``.
+The result carries the configuration of the last input and no optimiser state: it is for generation,
+or for ``--finetune-from-model``.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +15,31 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from written_aside import written_aside
-
-from fairseq_memtx.checkpoints import safe_loading
-from fairseq_memtx.errors import MemtxError
+from ..errors import MemtxError
+from ..written_aside import written_aside
+from . import safe_loading
 
 NEEDED = ("args", "cfg", "model", "task_state", "extra_state", "optimizer_history")
 
 
-def main() -> None:
-    """Read the command line and average."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--inputs", nargs="+", type=Path, metavar="FILE")
-    which.add_argument(
-        "--last", nargs=2, metavar=("N", "FOLDER"), help="the N newest epochs: checkpoint<epoch>.pt"
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
-    arguments = parser.parse_args()
-    if arguments.output.exists():
-        raise MemtxError(f"{arguments.output} exists: delete it, or give another --output")
-    if not arguments.output.parent.is_dir():
-        raise MemtxError(f"there is no folder {arguments.output.parent}: make it, for --output")
-    inputs = arguments.inputs or newest_epochs(*arguments.last)
+def average_files(options: argparse.Namespace) -> None:
+    """Average checkpoints, and write the result.
 
+    Args:
+        options: those of ``fairseq-memtx average``.
+
+    Raises:
+        MemtxError: if they cannot be averaged, or the result cannot be written.
+    """
+    if options.output.exists():
+        raise MemtxError(f"{options.output} exists: delete it, or give another --output")
+    if not options.output.parent.is_dir():
+        raise MemtxError(f"there is no folder {options.output.parent}: make it, for --output")
+    inputs = options.inputs or newest_epochs(*options.last)
     averaged = average(inputs)
-    with written_aside(arguments.output) as (partial,):
+    with written_aside(options.output) as (partial,):
         torch.save(averaged, partial)
-    print(f"wrote {arguments.output}, the average of {', '.join(map(str, inputs))}")
+    print(f"wrote {options.output}, the average of {', '.join(map(str, inputs))}")
 
 
 def newest_epochs(count: str, folder: str) -> list[Path]:
@@ -103,7 +94,3 @@ def average(paths: list[Path]) -> dict[str, Any]:
         for name, value in weights.items()
     }
     return {name: state[name] for name in NEEDED if name in state}
-
-
-if __name__ == "__main__":
-    main()

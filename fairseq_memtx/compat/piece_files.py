@@ -17,7 +17,7 @@ from fairseq.data.encoders import gpt2_bpe
 from fairseq.data.encoders.subword_nmt_bpe import SubwordNMTBPE
 
 from ..errors import MemtxError
-from ..text import TextError, read_encoder
+from ..text import read_encoder
 
 
 def mend() -> None:
@@ -35,8 +35,6 @@ def mend() -> None:
                     bpe.encode("word")  # of a version of the codes that the package knows
         except MemtxError:
             raise
-        except TextError as cause:
-            raise MemtxError(f"--bpe cannot be used: {cause}") from cause
         except (Exception, SystemExit) as cause:  # whatever comes
             told = " ".join((said.getvalue() or str(cause) or repr(cause)).split())[-400:]
             raise MemtxError(f"--bpe cannot be used: {told}: check its flags and files") from cause
@@ -56,7 +54,7 @@ def _checked(unchecked: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
     def checked(bpe: gpt2_bpe.GPT2BPE, text: str) -> str:
         try:
             return unchecked(bpe, text)
-        except TextError as cause:
+        except MemtxError as cause:
             raise MemtxError(f"--bpe gpt2: {cause}") from cause
         except (ValueError, TypeError, KeyError) as cause:
             raise MemtxError(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterator
 
 from ..errors import MemtxError
-from ..text import TextError, decode, read_lines
+from ..text import decode, read_lines
 
 
 class Prompt(str):
@@ -50,8 +50,6 @@ def buffered_read(input: str, buffer_size: int) -> Iterator[list[Prompt]]:
                 if len(buffer) >= buffer_size:
                     yield buffer
                     buffer = []
-    except TextError as cause:
-        raise MemtxError(str(cause)) from cause
     except OSError as cause:
         raise MemtxError(f"--input {name} cannot be read: {cause.strerror}") from cause
     if buffer:

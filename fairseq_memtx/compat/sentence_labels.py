@@ -10,7 +10,7 @@ from typing import Any
 
 from ..data.binarised_text import count_sentences
 from ..errors import MemtxError
-from ..text import TextError, decode, read_lines
+from ..text import decode, read_lines
 
 logger = logging.getLogger(__name__)
 
@@ -62,16 +62,13 @@ def check_targets(file: Path, count: int) -> int:
     """
     number = 0
     with file.open("rb") as lines:
-        try:
-            for number, line in enumerate(read_lines(lines, file), start=1):
-                words = decode(line, f"{file}, line {number}").split()
-                if len(words) != count or not all(map(_is_number, words)):
-                    raise MemtxError(
-                        f"{file}, line {number}: {line.decode()[:40]!r} is not {count} number"
-                        f"{'s' * (count > 1)} (--num-classes): correct it"
-                    )
-        except TextError as cause:
-            raise MemtxError(str(cause)) from cause
+        for number, line in enumerate(read_lines(lines, file), start=1):
+            words = decode(line, f"{file}, line {number}").split()
+            if len(words) != count or not all(map(_is_number, words)):
+                raise MemtxError(
+                    f"{file}, line {number}: {line.decode()[:40]!r} is not {count} number"
+                    f"{'s' * (count > 1)} (--num-classes): correct it"
+                )
     return number
 
 

@@ -1,6 +1,4 @@
-r"""Turn a Hugging Face RoBERTa into a folder that fairseq loads, with or without a global memory.
-
-    python scripts/convert_hf_roberta.py roberta-base checkpoints/roberta-base
+r"""A Hugging Face RoBERTa becomes a folder that fairseq loads, with or without a global memory.
 
 The folder of Hugging Face has ``config.json``, the weights (``model.safetensors`` or
 ``pytorch_model.bin``) and the tokenizer (``vocab.json`` and ``merges.txt``, or ``tokenizer.json``).
@@ -17,34 +15,29 @@ gpt2_encoder_json="DEST/encoder.json", gpt2_vocab_bpe="DEST/vocab.bpe")``.
 **Exact** are the predictions of words, where every token has the type 0. Not converted are the
 other token types and the pooler, which masked language models have no use for; a head for labels
 is refused. A model without the layers that predict words gets untrained ones, with a warning.
-
-A folder DEST is always whole: it is made as ``DEST.partial`` and renamed at the end.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from fairseq.criterions.masked_lm import MaskedLmConfig
 from fairseq.data import Dictionary
 from fairseq.dataclass.configs import FairseqConfig
 from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
-from hf_roberta_weights import EMBEDDING, OUTPUT, fairseq_weights, has_head, read_weights
-from hf_roberta_words import Words, read_json, read_words
 from omegaconf import OmegaConf
+from torch import Tensor
 
-from fairseq_memtx.errors import MemtxError
+from ..errors import MemtxError
+from ..written_aside import folder_aside
+from .hf_roberta_weights import EMBEDDING, OUTPUT, fairseq_weights, has_head, read_weights
+from .hf_roberta_words import Words, read_json, read_words
+from .weights import check_shapes, new_checkpoint
 
 SIZES = [
     "vocab_size",
@@ -68,15 +61,16 @@ SHARES = ["hidden_dropout_prob", "attention_probs_dropout_prob"]
 NORM_EPSILON = 1e-5  # of torch's LayerNorm, which fairseq has no flag for
 
 
-def main(line: list[str] | None = None) -> None:
-    """Read the command line and convert."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n", 1)[0], epilog="More is said at the top of the script."
-    )
-    parser.add_argument("folder", type=Path, metavar="HF_FOLDER")
-    parser.add_argument("dest", type=Path, metavar="DEST", help="folder to make")
-    arguments = parser.parse_args(line)
-    folder, dest = arguments.folder, arguments.dest
+def convert(options: argparse.Namespace) -> None:
+    """Convert the model in ``folder``, and write ``dest``.
+
+    Args:
+        options: those of ``fairseq-memtx convert hf-roberta``.
+
+    Raises:
+        MemtxError: if it cannot be converted, or ``dest`` is there.
+    """
+    folder, dest = options.folder, options.dest
     if not folder.is_dir():
         raise MemtxError(f"there is no folder {folder}: download the model first")
     if dest.exists():
@@ -189,47 +183,23 @@ def checkpoint(
         MemtxError: naming the first weight that the model of these settings has not, or has in
             another shape.
     """
-    model = Namespace(_name="roberta", arch="roberta", **settings)
+    model = argparse.Namespace(_name="roberta", arch="roberta", **settings)
     task = MaskedLMConfig(_name="masked_lm", data=data, tokens_per_sample=settings["max_positions"])
     criterion = MaskedLmConfig(_name="masked_lm")
     cfg = OmegaConf.structured(FairseqConfig(task=task, criterion=criterion))
     dictionary = Dictionary()
     dictionary.update(words)  # a copy, to which the task adds <mask>
     built = MaskedLMTask(cfg.task, dictionary).build_model(model).state_dict()
-    for name in sorted(built.keys() | own.keys()):
-        found, needed = (tuple(w[name].shape) if name in w else None for w in (own, built))
-        if found != needed:
-            raise MemtxError(
-                f"{path} does not fit config.json: {name} has the shape {found} and is to have "
-                f"{needed}"
-            )
-    history = {"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}}
-    return {
-        "args": None,
-        "cfg": {**OmegaConf.to_container(cfg, resolve=True, enum_to_str=True), "model": model},
-        "model": own,
-        "optimizer_history": [{**history, "num_updates": 0}],
-        "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}},
-        "last_optimizer_state": None,
-    }
+    check_shapes(own, built, f"{path} does not fit config.json")
+    settled = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
+    return new_checkpoint({**settled, "model": model}, own)
 
 
 def write(dest: Path, words: Words, dictionary: Dictionary, state: dict[str, Any]) -> None:
-    """Write the folder, under another name until it is whole."""
-    partial = dest.with_name(f"{dest.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-    partial.mkdir(parents=True)
-    try:
-        dictionary.save(str(partial / "dict.txt"))
-        (partial / "encoder.json").write_text(json.dumps(words.encoder), encoding="utf-8")
+    """Write the folder."""
+    with folder_aside(dest) as folder:
+        dictionary.save(str(folder / "dict.txt"))
+        (folder / "encoder.json").write_text(json.dumps(words.encoder), encoding="utf-8")
         lines = ["#version: 0.2", *words.merges, ""]
-        (partial / "vocab.bpe").write_text("\n".join(lines), encoding="utf-8")
-        torch.save(state, partial / "model.pt")
-        partial.rename(dest)
-    except BaseException:
-        shutil.rmtree(partial)
-        raise
-
-
-if __name__ == "__main__":
-    main()
+        (folder / "vocab.bpe").write_text("\n".join(lines), encoding="utf-8")
+        torch.save(state, folder / "model.pt")

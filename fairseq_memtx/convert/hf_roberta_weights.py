@@ -1,7 +1,6 @@
 """The weights of a Hugging Face RoBERTa under fairseq's names.
 
-Shapes: ``V`` words, ``P`` positions, ``C`` channels. Weights are taken out of the file that they
-come from one by one, so that what nobody knows is found at the end.
+Shapes: ``V`` words, ``P`` positions, ``C`` channels.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformer_xl_weights import Weights
 
-from fairseq_memtx.checkpoints import safe_loading
-from fairseq_memtx.errors import MemtxError
+from ..checkpoints import safe_loading
+from ..errors import MemtxError
+from .weights import Weights
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 ENCODER = "encoder.sentence_encoder"
@@ -63,11 +62,9 @@ def read_weights(folder: Path) -> Weights:
 def _load(path: Path) -> Any:
     if path.suffix == ".bin":
         return safe_loading.load(str(path))
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as cause:
-        raise MemtxError(f"to read {path} do: pip install safetensors") from cause
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         return load_file(path)
     except SafetensorError as cause:

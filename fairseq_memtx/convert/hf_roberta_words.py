@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
 
-from fairseq_memtx.errors import MemtxError
+from ..errors import MemtxError
 
 FIRST = ["<s>", "<pad>", "</s>", "<unk>"]  # what fairseq's dictionary begins with by itself
 LAST = "<mask>"  # which the task ``masked_lm`` adds by itself

@@ -1,20 +1,19 @@
 """The weights of a published Transformer-XL or RMT under the names of `rmt_lm`, and back.
 
-Shapes: ``V`` words, ``C`` channels, ``M`` memory tokens, ``H`` heads. Weights are taken out of the
-file that they come from one by one, so that what nobody knows is found at the end.
+Shapes: ``V`` words, ``C`` channels, ``M`` memory tokens, ``H`` heads.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from fairseq_memtx.checkpoints import contents, safe_loading
-from fairseq_memtx.errors import MemtxError
+from ..checkpoints import safe_loading
+from ..errors import MemtxError
+from .weights import Weights
 
 NEVER = -1e4  # the bias of a word that is never predicted; float16 can hold it
 
@@ -38,69 +37,6 @@ REFUSED = {
     r"^r_emb$|^r_bias$|\.q_net\.|\.kv_net\.": "attn_type other than 0",
     r"^out_layer\.": "sample_softmax",
 }
-
-
-class Weights(dict):
-    """Weights of a file, to be used up name by name.
-
-    Args:
-        path: of the file.
-        weights: by name.
-
-    Raises:
-        MemtxError: if there is anything but dense tensors of finite numbers.
-    """
-
-    def __init__(self, path: Path, weights: Any) -> None:
-        tensors = isinstance(weights, dict) and all(map(torch.is_tensor, weights.values()))
-        if not tensors or not weights:
-            raise MemtxError(f"{path} is no state dict: save model.state_dict(), not the model")
-        contents.check_weights(weights, str(path))
-        super().__init__(weights)
-        self.path = path
-
-    def look(self, name: str, *shape: int) -> Tensor:
-        """A weight.
-
-        Args:
-            name: in the file.
-            shape: which it is to have; -1 is any size.
-
-        Raises:
-            MemtxError: if it is missing or has another shape.
-        """
-        if name not in self:
-            raise MemtxError(f"{self.path} has no {name}: it is of another model or cut off")
-        found = tuple(self[name].shape)
-        if len(found) != len(shape) or any(a not in (-1, b) for a, b in zip(shape, found)):
-            raise MemtxError(f"{self.path} has {name} of the shape {found}, where {shape} belongs")
-        return self[name]
-
-    def take(self, name: str, *shape: int) -> Tensor:
-        """`look`, and the weight is gone."""
-        self.look(name, *shape)
-        return self.pop(name)
-
-    def take_layers(self, here: str, there: str, names: dict[str, str]) -> dict[str, Tensor]:
-        """Take the weights of all layers, under the names of the other side.
-
-        Args:
-            here: what stands before a layer's number.
-            there: the same on the other side.
-            names: of the parts of a layer, and of the same on the other side.
-        """
-        taken = {}
-        for name in list(self):
-            match = re.fullmatch(rf"{here}\.(\d+)\.(.+)\.(weight|bias)", name)
-            if match and match[2] in names:
-                layer, part, kind = match.groups()
-                taken[f"{there}.{layer}.{names[part]}.{kind}"] = self.pop(name)
-        return taken
-
-    def finish(self) -> None:
-        """Refuse what nobody took."""
-        if self:
-            raise MemtxError(f"{self.path} has weights that cannot be converted: {sorted(self)[0]}")
 
 
 def read_published(path: Path, words: int, cutoffs: list[int]) -> Weights:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fairseq.data import Dictionary
 
-from fairseq_memtx.errors import MemtxError
+from ..errors import MemtxError
 
 
 def read_words(vocabulary: Path | None, dictionary: Path | None) -> tuple[list[str], Dictionary]:

@@ -118,14 +118,14 @@ def what_it_is(folder: Path) -> str:
     if names & {"config.json", "pytorch_model.bin", "tokenizer.json"} or ".safetensors" in endings:
         return (
             f"{folder} is a model of Hugging Face and no folder of binarised text: "
-            "scripts/convert_hf_roberta.py makes a model of fairseq of it, with the dict.txt that "
-            "fairseq-preprocess --srcdict takes"
+            "fairseq-memtx convert hf-roberta makes a model of fairseq of it, with the dict.txt "
+            "that fairseq-preprocess --srcdict takes"
         )
     if ".pt" in endings and not endings & {".bin", ".idx"}:
         return f"{folder} holds checkpoints and no binarised text: {PREPROCESS}"
     if not endings & {".bin", ".idx"}:
         return (
-            f"{folder} holds no binarised text: run fairseq-preprocess on the text, or one of "
-            "scripts/prepare_*.py, and give the folder that it wrote"
+            f"{folder} holds no binarised text: run fairseq-preprocess on the text, or "
+            "fairseq-memtx prepare, and give the folder that it wrote"
         )
     return f"the data folder {folder} is half-written, or of another task or language: {PREPROCESS}"

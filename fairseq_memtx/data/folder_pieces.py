@@ -12,7 +12,6 @@ from typing import Any
 
 from ..errors import MemtxError
 from ..text import FolderText
-from .prepared_text import read_record
 from .text_encoders import LowerCase, PiecesOfWords, SplitText, WholeText
 
 logger = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ def record_of(task: Any, settings: Any = None) -> FolderText | None:
     folders = [Path(utils.split_paths(data)[0])] if data else []
     codes = codes_of(settings)
     folders += [codes.parent] if codes else []
-    return next(filter(None, map(read_record, folders)), None)
+    return next(filter(None, map(FolderText.read, folders)), None)
 
 
 def name_of(settings: Any, kind: str) -> str | None:

@@ -1,7 +1,7 @@
 """How the text of a data folder was cut, as ``prepared.json`` in it says.
 
-All ``prepare_*.py`` write that record. A folder without one was made by other means; its text is
-taken to be cut by white space.
+``fairseq-memtx prepare`` writes that record. A folder without one was made by other means; its text
+is taken to be cut by white space.
 """
 
 from __future__ import annotations
@@ -9,26 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..errors import MemtxError
-from ..text import FolderText, TextError
+from ..text import FolderText
+from ..text.units import Bytes, Characters, Lines, Words
 from .text_encoders import WholeText
-from .text_units import Bytes, Characters, Lines, Words
-
-
-def read_record(folder: Path) -> FolderText | None:
-    """The record of a folder, if it has one.
-
-    Raises:
-        MemtxError: if the file is damaged.
-    """
-    try:
-        return FolderText.read(folder)
-    except TextError as cause:
-        raise MemtxError(str(cause)) from cause
 
 
 def text_cutter(folder: Path) -> Any:
-    """An encoder for text like that of a folder, with the two methods of `text_units`.
+    """An encoder for text like that of a folder, with the two methods of `text.units`.
 
     Args:
         folder: of the model's data.
@@ -37,7 +24,7 @@ def text_cutter(folder: Path) -> Any:
         MemtxError: if the record is damaged or of an unknown unit, or the codes of its pieces are
             missing or damaged.
     """
-    record = read_record(folder)
+    record = FolderText.read(folder)
     if record is None:
         return Words()
     if record.unit == "characters":

@@ -9,7 +9,7 @@ import functools
 from typing import Any, Callable
 
 from ..errors import MemtxError
-from ..text import FolderText, TextError, join_words, unescape
+from ..text import FolderText, join_words, unescape
 
 SEPARATOR = "@@ "
 
@@ -21,7 +21,7 @@ def _told(build: Callable) -> Callable:
     def told(*arguments: Any) -> Any:
         try:
             return build(*arguments)
-        except (TextError, ImportError) as cause:
+        except (MemtxError, ImportError) as cause:
             raise MemtxError(f"--bpe or --tokenizer cannot be used: {cause}") from cause
 
     return told

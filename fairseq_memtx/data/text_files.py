@@ -21,5 +21,5 @@ def read_text(path: Path, advice: str) -> str:
     """
     try:
         return text.read_text(path)
-    except text.TextError as cause:
+    except MemtxError as cause:
         raise MemtxError(f"{cause}: {advice}") from cause

@@ -1,6 +1,6 @@
 """One progress bar for a whole training, drawn from the log that ``fairseq-train`` prints.
 
-    fairseq-train ... --log-format simple --log-interval 20 | python scripts/training_bar.py
+    fairseq-train ... --log-format simple --log-interval 20 | fairseq-memtx plot progress
 
 fairseq's own bar starts again with every epoch, and is not shown where the output is no terminal.
 """
@@ -13,7 +13,7 @@ import sys
 from tqdm import tqdm
 
 
-def main() -> None:
+def show() -> None:
     """Read the log from stdin to its end."""
     bar = tqdm(desc="training", unit="update", mininterval=1)
     for line in sys.stdin:
@@ -24,7 +24,3 @@ def main() -> None:
             bar.set_postfix(loss=update[1], refresh=False)
             bar.update(int(update[2]) - bar.n)
     bar.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,6 @@
-r"""Turn raw text into a folder that ``fairseq-train`` can read as a language model's data.
+r"""Raw text becomes a folder that ``fairseq-train`` can read as a language model's data.
 
-    python scripts/prepare_language_model.py --unit bytes \
-        --train raw/train.xml --valid raw/valid.xml --test raw/test.xml --dest data-bin/enwiki
-
-Several files of a split are put one after the other. A token is, depending on ``--unit``:
+A token is, depending on the unit:
 
 ``words``
     What stands between white space, and a character where a script has none (Chinese, Japanese,
@@ -32,84 +29,37 @@ order mark at the start of a file and the carriage returns at Windows' ends of l
     bpecodes                 the BPE, if any, under the name that ``from_pretrained`` looks for
     bpevocab                 the pieces that train has
     prepared.json            settings, checksums of the input, token counts, library versions
-
-All is built in ``DEST.partial`` and renamed at the end, so a folder ``DEST`` is always whole.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
-import sys
 from collections import Counter
-from functools import cache
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
 
-from plain_text import FolderText, decode, punctuation_is_apart, read_lines
-from prepared_folder import (
-    PrepareError,
-    is_prepared,
-    new_partial,
-    positive,
-    preprocess,
-    run,
-    sha256,
-    write_record,
-)
-from tqdm import tqdm
+from ..errors import MemtxError
+from ..text import FolderText, decode, punctuation_is_apart, read_lines
+from ..text.units import spell
+from ..written_aside import folder_aside
+from .folder import Counted, is_prepared, preprocess, progress, sha256, write_record
 
-Tokenizer = Callable[[bytes, str], List[str]]  # of a line, and its place for errors
+Tokenizer = Callable[[bytes, str], list[str]]  # of a line, and its place for errors
 SEEN = 10_000  # lines of train that are looked at for how punctuation is written
 DECIMAL = [str(byte) for byte in range(256)]
-# What fairseq-preprocess says after each file.
-COUNTED = re.compile(r"\] (\w+)\.tokens: \d+ sents, (\d+) tokens, (\S+%) replaced")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Prepare the folder; an error is told in one line and makes the exit code 1."""
-    options = parse(arguments)
-    return run("prepare_language_model", lambda: prepare(options))
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="prepare_language_model",
-        description="Turn raw text into a folder that fairseq-train can read as a language "
-        "model's data.",
-        epilog="A finished DEST is never touched: called again with the same input and settings, "
-        "nothing is done.",
-    )
-
-    def add(name: str, text: str, **more: Any) -> None:
-        parser.add_argument(name, help=text, **more)
-
-    files = {"metavar": "FILE", "nargs": "+", "type": Path}
-    add("--train", "text to learn from", required=True, **files)
-    add("--valid", "text to choose the best checkpoint by", required=True, **files)
-    add("--test", "text to score", default=[], **files)
-    add("--unit", "what a token is", required=True, choices=["words", *UNITS, "pieces"])
-    add("--dest", "folder to make, such as data-bin/enwiki", required=True, type=Path)
-    rare = "tokens that train has less than N times become <unk>"
-    add("--threshold", rare, metavar="N", type=positive, default=1)
-    documents = "each FILE is a document: put a blank line between those of a split, which "
-    documents += "--sample-break-mode complete_doc looks for"
-    add("--documents", documents, action="store_true")
-    add("--bpe-size", "learn about so many pieces", metavar="N", type=positive)
-    add("--lowercase", "lower-case words and pieces", action="store_true")
-    options = parser.parse_args(arguments)
-    if (options.unit == "pieces") != (options.bpe_size is not None):
-        parser.error("--unit pieces and --bpe-size need each other")
-    if options.lowercase and options.unit not in ("words", "pieces"):
-        parser.error("--lowercase is for words and pieces")
-    return options
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Check the input, then take all steps in ``DEST.partial``."""
+    """Check the input, then take all steps.
+
+    Args:
+        options: those of ``fairseq-memtx prepare language-model``.
+
+    Raises:
+        MemtxError: if the input cannot be used, or ``dest`` is there and another folder.
+    """
     settings = {name: getattr(options, name) for name in ("unit", "threshold", "documents")}
     more = {name: getattr(options, name) for name in ("bpe_size", "lowercase")}
     settings.update({name: value for name, value in more.items() if value})
@@ -117,41 +67,39 @@ def prepare(options: argparse.Namespace) -> None:
     splits = {name: paths for name, paths in splits.items() if paths}
     for path in (path for paths in splits.values() for path in paths):
         if not path.is_file():
-            raise PrepareError(f"missing file: {path}")
+            raise MemtxError(f"missing file: {path}")
         if not path.stat().st_size:
-            raise PrepareError(f"{path}: empty file")
+            raise MemtxError(f"{path}: empty file")
     checksums = {name: [sha256(path) for path in paths] for name, paths in splits.items()}
-
-    dest = options.dest.absolute()
-    if is_prepared(dest, settings, checksums):
-        print(f"{options.dest} is prepared already, from the same input with the same settings")
+    if is_prepared(options.dest, settings, checksums):
         return
-    partial = new_partial(dest)
-    work = partial / "work"
-    rules = FolderText(partial, options.unit, lowercase=options.lowercase)
-    tokenize = UNITS.get(options.unit) or words(rules)
-    if options.unit not in UNITS:
-        rules = rules.change(punctuation_apart=punctuation_is_apart(first_lines(options.train)))
-    if options.bpe_size:
-        tokenize = learn_pieces(tokenize, options.train, options.bpe_size, partial / "bpecodes")
-    counts = {
-        name: write_tokens(paths, work / f"{name}.tokens", tokenize, options.documents)
-        for name, paths in splits.items()
-    }
-    unknown = binarize(counts, work, options.threshold)
-    shutil.rmtree(work)
-    record = {
-        "settings": settings,
-        "files": {name: [path.name for path in paths] for name, paths in splits.items()},
-        "sha256": checksums,
-        "tokens": counts,
-        "unknown": unknown,
-    }
-    write_record(partial, record, rules, libraries=["subword-nmt"] if options.bpe_size else [])
-    partial.rename(dest)
+    with folder_aside(options.dest) as folder:
+        work = folder / "work"
+        work.mkdir()
+        rules = FolderText(folder, options.unit, lowercase=options.lowercase)
+        tokenize = UNITS.get(options.unit) or words(rules)
+        if options.unit not in UNITS:
+            rules = rules.change(punctuation_apart=punctuation_is_apart(first_lines(options.train)))
+        if options.bpe_size:
+            tokenize = learn_pieces(tokenize, options.train, options.bpe_size, folder / "bpecodes")
+        counts = {
+            name: write_tokens(paths, work / f"{name}.tokens", tokenize, options.documents)
+            for name, paths in splits.items()
+        }
+        counted = binarise(counts, work, options.threshold)
+        shutil.rmtree(work)
+        record = {
+            "settings": settings,
+            "files": {name: [path.name for path in paths] for name, paths in splits.items()},
+            "sha256": checksums,
+            "tokens": counts,
+            "unknown": {name: of.unknown for name, of in counted.items()},
+        }
+        libraries = ["subword-nmt"] if options.bpe_size else []
+        write_record(folder, record, rules, libraries)
 
     for name, count in counts.items():
-        print(f"{name}: {count} tokens ({options.unit}), {unknown[name]} of them unknown")
+        print(f"{name}: {count} tokens ({options.unit}), {counted[name].unknown} of them unknown")
     print(f"{options.dest} is ready")
 
 
@@ -186,11 +134,6 @@ def first_lines(paths: list[Path]) -> Iterator[str]:
                 yield line.decode("utf-8", errors="replace")
 
 
-def progress(what: str, total: int, **more: Any) -> tqdm:
-    """A bar on stderr; none where nobody watches, as in a log file."""
-    return tqdm(desc=what, total=total, disable=None, leave=False, **more)
-
-
 def words(rules: FolderText) -> Tokenizer:
     """Words of a line."""
     return lambda line, where: rules.words(decode(line, where))
@@ -199,16 +142,6 @@ def words(rules: FolderText) -> Tokenizer:
 def characters(line: bytes, where: str) -> list[str]:
     """Each character, spelled so that fairseq does not take it for white space."""
     return list(map(spell, decode(line, where)))
-
-
-@cache
-def spell(character: str) -> str:
-    """The token for a character."""
-    if character == " ":
-        return "_"
-    if character in "_\\" or character.isspace():
-        return f"\\u{ord(character):04x}"  # there is no white space with a longer number
-    return character
 
 
 def decimals(line: bytes, where: str) -> list[str]:
@@ -221,7 +154,7 @@ UNITS: dict[str, Tokenizer] = {"characters": characters, "bytes": decimals}
 
 def learn_pieces(split: Tokenizer, train: list[Path], bpe_size: int, codes: Path) -> Tokenizer:
     """Learn a BPE on the words of train, and keep its codes; what cuts a line into its pieces."""
-    from word_pieces import learn, pieces_of  # with packages that nothing else here needs
+    from .word_pieces import learn, pieces_of  # with packages that nothing else here needs
 
     counts: Counter[str] = Counter()
     for path in train:
@@ -233,26 +166,13 @@ def learn_pieces(split: Tokenizer, train: list[Path], bpe_size: int, codes: Path
     return lambda line, where: bpe.segment_tokens(split(line, where))
 
 
-def binarize(counts: dict[str, int], work: Path, threshold: int) -> dict[str, str]:
-    """Run ``fairseq-preprocess``; the share of each split that its dictionary has no token for."""
+def binarise(counts: dict[str, int], work: Path, threshold: int) -> dict[str, Counted]:
+    """Run ``fairseq-preprocess``; what it says of each split."""
     flags = ["--only-source", "--thresholdsrc", str(threshold)]
     for name in counts:
         flags += [f"--{name}pref", f"{name}.tokens"]
-    unknown: dict[str, str] = {}
-    counted: dict[str, int] = {}
-
-    def hear(line: str) -> None:
-        found = COUNTED.search(line)
-        if found:
-            bar.update()
-            counted[found[1]], unknown[found[1]] = int(found[2]), found[3]
-
-    with progress("fairseq-preprocess", len(counts), unit=" files") as bar:
-        preprocess(flags, work, hear)
-    if counted != counts:
-        raise PrepareError(f"fairseq-preprocess counts {counted} tokens, the text has {counts}")
-    return unknown
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    counted = preprocess(flags, work, files=len(counts))
+    tokens = {name: of.tokens for name, of in counted.items()}
+    if tokens != counts:
+        raise MemtxError(f"fairseq-preprocess counts {tokens} tokens, the text has {counts}")
+    return counted

@@ -1,4 +1,4 @@
-"""Sentences about numbers, dates, times and money, German and English, for ``number_corpus.py``.
+"""Sentences about numbers, dates, times and money, German and English.
 
 Number words come from num2words; dates, times, months and prices from Babel; the sentences around
 them are our own. A sentence has one translation, which can be foretold.

@@ -1,8 +1,7 @@
-"""Find, read and check the two files of a parallel text, for ``prepare_translation.py``.
+"""Find, read and check the two files of a parallel text.
 
 A text is given as a prefix: ``raw/train`` stands for ``raw/train.de`` and ``raw/train.en``, or the
-same with ``.gz``. Whatever is wrong with a file raises ``PrepareError`` with one line that says
-what and where.
+same with ``.gz``. Whatever is wrong with a file raises `MemtxError`, which says what and where.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
-from plain_text import decode
-from plain_text import read_lines as read_bytes
-from prepared_folder import PrepareError, sha256
+from ..errors import MemtxError
+from ..text import decode
+from ..text import read_lines as read_bytes
+from .folder import sha256
 
 # The tokenizer throws control characters away, so a line of nothing else counts as empty too.
 VISIBLE = re.compile(r"[^\s\x00-\x1f]")
@@ -45,7 +45,7 @@ def check_text(name: str, prefix: str, languages: list[str]) -> ParallelText:
     counts = {path: count_lines(path, name) for path in paths.values()}
     if len(set(counts.values())) > 1:
         told = " but ".join(f"{path} has {count} lines" for path, count in counts.items())
-        raise PrepareError(f"the two sides of {name} do not match: {told}")
+        raise MemtxError(f"the two sides of {name} do not match: {told}")
     return ParallelText(name, paths, next(iter(counts.values())))
 
 
@@ -55,7 +55,7 @@ def find_file(prefix: str, language: str) -> Path:
     for path in (plain, packed):
         if path.is_file():
             return path
-    raise PrepareError(f"missing file: neither {plain} nor {packed} exists")
+    raise MemtxError(f"missing file: neither {plain} nor {packed} exists")
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -65,7 +65,7 @@ def read_lines(path: Path) -> Iterator[str]:
             for number, line in enumerate(read_bytes(file, path), start=1):
                 yield decode(line, f"{path}, line {number}").replace("\r", " ")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise PrepareError(f"{path}: damaged or cut-off gzip file ({error})") from error
+        raise MemtxError(f"{path}: damaged or cut-off gzip file ({error})") from error
 
 
 def count_lines(path: Path, name: str) -> int:
@@ -74,7 +74,7 @@ def count_lines(path: Path, name: str) -> int:
     for number, line in enumerate(read_lines(path), start=1):
         # In train the pair is left out; here that would change the score without a word.
         if name != "train" and not VISIBLE.search(line):
-            raise PrepareError(f"{path}, line {number}: empty line in {name}")
+            raise MemtxError(f"{path}, line {number}: empty line in {name}")
     if not number:
-        raise PrepareError(f"{path}: empty file")
+        raise MemtxError(f"{path}: empty file")
     return number

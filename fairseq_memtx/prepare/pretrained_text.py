@@ -1,8 +1,8 @@
 """Cut text into the tokens that a pre-trained model knows, as the files beside it say.
 
-A folder that ``prepare_language_model.py --unit pieces`` wrote has ``bpecodes``, one that
-``convert_hf_roberta.py`` wrote has ``encoder.json`` and ``vocab.bpe``. One that has neither is of a
-model whose tokens are words. All have ``dict.txt``.
+A folder that ``prepare language-model --unit pieces`` wrote has ``bpecodes``, one that ``convert
+hf-roberta`` wrote has ``encoder.json`` and ``vocab.bpe``. One that has neither is of a model whose
+tokens are words. All have ``dict.txt``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from plain_text import FolderText
-from prepared_folder import PrepareError
+from ..errors import MemtxError
+from ..text import FolderText
 
 
 class PretrainedText:
@@ -24,13 +24,13 @@ class PretrainedText:
         lowercase: whether to lower-case, even where the folder's own text is not.
 
     Raises:
-        PrepareError: if the folder is not such a folder.
+        MemtxError: if the folder is not such a folder.
     """
 
     def __init__(self, folder: Path, raw_text: bool, lowercase: bool) -> None:
         self.dictionary = folder / "dict.txt"
         if not self.dictionary.is_file():
-            raise PrepareError(
+            raise MemtxError(
                 f"missing file: {self.dictionary}; give the folder that the model was trained on "
                 "as --pretrained"
             )
@@ -45,9 +45,7 @@ class PretrainedText:
             unit, self.files = "words", []
         record = FolderText.read(folder) or FolderText(folder, unit)
         if record.unit in ("characters", "bytes"):
-            raise PrepareError(
-                f"{folder} has {record.unit} for tokens: give one of words or pieces"
-            )
+            raise MemtxError(f"{folder} has {record.unit} for tokens: give one of words or pieces")
         self.punctuation_apart = record.punctuation_apart
         lowercase = lowercase or record.lowercase
         self.rules = record.change(unit=unit, lowercase=lowercase)

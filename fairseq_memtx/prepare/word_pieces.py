@@ -1,4 +1,4 @@
-"""Cut a parallel text into words and the words into pieces, for ``prepare_translation.py``.
+"""Cut a parallel text into words and the words into pieces.
 
 The numbers that a model reaches depend on these steps, so they give the same bytes as the commands
 
@@ -18,24 +18,16 @@ import sys
 from collections import Counter
 from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
-from typing import Any, Iterable, TextIO
+from typing import Any, TextIO
 
-from parallel_text import ParallelText, PrepareError
-from plain_text import FolderText
+from subword_nmt.apply_bpe import BPE
+from subword_nmt.learn_bpe import learn_bpe
+from tqdm import tqdm
 
-try:
-    import sacremoses  # noqa: F401
-    from subword_nmt.apply_bpe import BPE
-    from subword_nmt.learn_bpe import learn_bpe
-    from tqdm import tqdm
-except ImportError as missing:
-    program = Path(sys.argv[0]).stem
-    sys.exit(f"{program}: error: no {missing.name}; do: pip install -e '.[text]'")
-
-
-def progress(what: str, total: int, unit: str) -> tqdm:
-    """A bar on stderr; none where nobody watches, as in a log file."""
-    return tqdm(desc=what, total=total, unit=unit, disable=None, leave=False)
+from ..errors import MemtxError
+from ..text import FolderText, read_codes
+from .folder import progress
+from .parallel_text import ParallelText
 
 
 def create(path: Path) -> TextIO:
@@ -54,7 +46,7 @@ def write_words(
     train = text.name == "train"
     lowercase = str.lower if settings["lowercase"] else str
     left_out: Counter[str] = Counter()
-    with ExitStack() as files, progress(f"words of {text.name}", text.pairs, " pairs") as bar:
+    with ExitStack() as files, progress(f"words of {text.name}", text.pairs, unit=" pairs") as bar:
 
         def create_each(stem: str) -> list[TextIO]:
             return [files.enter_context(create(partial / f"{stem}.{one}")) for one in text.paths]
@@ -103,19 +95,13 @@ def cut_words(texts: list[ParallelText], work: Path, bpe_size: int, codes: Path)
 
 def pieces_of(words: Counter[str], codes: Path, vocabulary: Path) -> BPE:
     """A BPE that makes only pieces of these words, and the file that says which those are."""
-    pieces, counts = read_codes(codes), Counter()
+    pieces, counts = read_codes(codes), Counter[str]()
     for word, count in words.items():
         for piece in pieces.segment_tokens([word]):
             counts[piece] += count
     with create(vocabulary) as file:
         file.writelines(f"{piece} {count}\n" for piece, count in counts.most_common())
     return read_codes(codes, set(counts))
-
-
-def read_codes(codes: Path, vocabulary: Iterable[str] | None = None) -> BPE:
-    """subword-nmt's BPE; white space ends no line but a newline."""
-    with codes.open(encoding="utf-8", newline="\n") as file:
-        return BPE(file, vocab=vocabulary)
 
 
 def count_words(path: Path) -> Counter[str]:
@@ -131,15 +117,15 @@ def learn(words: dict[str, Counter[str]], bpe_size: int, codes: Path) -> None:
         both.update(counts)
     lines = [f"{word} {count}" for word, count in both.items()]
     noise = io.StringIO()
-    with progress("learning the BPE", bpe_size, " pieces") as bar, create(codes) as file:
+    with progress("learning the BPE", bpe_size, unit=" pieces") as bar, create(codes) as file:
         try:
             with redirect_stderr(noise):
                 learn_bpe(lines, Ticking(file, bar), bpe_size, is_dict=True, total_symbols=True)
         except (Exception, SystemExit) as error:
             sys.stderr.writelines(f"{line}\n" for line in noise.getvalue().splitlines()[-5:])
-            raise PrepareError(f"subword-nmt failed to learn the BPE ({error})") from error
+            raise MemtxError(f"subword-nmt failed to learn the BPE ({error})") from error
     if codes.read_text(encoding="utf-8").count("\n") < 2:  # the first line is a version number
-        raise PrepareError("the training text is too small, or --bpe-size is, to learn any piece")
+        raise MemtxError("the training text is too small, or --bpe-size is, to learn any piece")
 
 
 class Ticking:
@@ -158,7 +144,7 @@ def cut_file(work: Path, text: ParallelText, language: str, pieces: BPE) -> None
     """Write ``NAME.pieces.LANG`` from ``NAME.words.LANG``."""
     source = work / f"{text.name}.words.{language}"
     target = work / f"{text.name}.pieces.{language}"
-    bar = progress(f"pieces of {text.name}.{language}", text.pairs, " lines")
+    bar = progress(f"pieces of {text.name}.{language}", text.pairs, unit=" lines")
     with bar, source.open(encoding="utf-8", newline="\n") as words, create(target) as out:
         for line in words:
             out.write(pieces.process_line(line))

@@ -31,7 +31,7 @@ from ..data.questions.spans import Answer, AnswersFile, best_answers
 from ..data.questions.windows import FRAME, TextEncoder, WindowedQuestion, cut
 from ..errors import MemtxError
 from ..flags.ignored_flags import Ignored
-from ..text import FolderText, TextError, is_lowercase
+from ..text import FolderText, is_lowercase
 from .token_task import TokenTask
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class ExtractiveQaTask(TokenTask):
         lowercase = record is None and is_lowercase(dictionary.symbols[dictionary.nspecial :])
         try:
             self.encode = TextEncoder(dictionary, bpe, record, lowercase)
-        except (TextError, ImportError) as cause:
+        except (MemtxError, ImportError) as cause:
             raise MemtxError(f"--bpe cannot be used: {cause}") from cause
         if record is not None:
             logger.info(f"text is cut as that in {record.folder}")

@@ -20,9 +20,9 @@ from ..data.line_dictionary import LineDictionary
 from ..data.prepared_text import text_cutter
 from ..data.prompts import prompt_dataset
 from ..data.text_encoders import WholeText
-from ..data.text_units import Bytes, Characters, Lines
 from ..modules.text_writer import TextWriter
 from ..text import is_filling
+from ..text.units import Bytes, Characters, Lines
 
 UNITS = {"characters": Characters, "bytes": Bytes}
 

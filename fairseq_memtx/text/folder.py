@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-from .errors import TextError
+from ..errors import MemtxError
 from .gpt2 import read_encoder
 from .lines import read_text
 from .moses import moses_splitter
@@ -70,7 +70,7 @@ class FolderText:
         """What the record of a folder says; None if it has no record.
 
         Raises:
-            TextError: if that is damaged.
+            MemtxError: if that is damaged.
         """
         file = folder / RECORD
         if not file.is_file():
@@ -80,7 +80,7 @@ class FolderText:
             return cls(folder, **(record.get("text") or _from_settings(record["settings"])))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             told = " ".join(str(error).split())[:100] or type(error).__name__
-            raise TextError(f"{file}: damaged file ({told}): prepare the folder again") from error
+            raise MemtxError(f"{file}: damaged file ({told}): prepare the folder again") from error
 
     def entry(self) -> dict[str, Any]:
         """For the record."""
@@ -95,7 +95,7 @@ class FolderText:
         """A function from a line to its tokens, with a space between them.
 
         Raises:
-            TextError: if files are missing or damaged.
+            MemtxError: if files are missing or damaged.
             ImportError: if packages are.
         """
         pieces = self.pieces(language if self.languages else None)
@@ -128,7 +128,7 @@ class FolderText:
             language: of a translation, whose sides have vocabularies of their own.
 
         Raises:
-            TextError: if files are missing or damaged.
+            MemtxError: if files are missing or damaged.
             ImportError: if subword-nmt is not there.
         """
         if self.unit == "words":
@@ -169,22 +169,22 @@ def read_dictionary(file: Path) -> list[str]:
     """Words of a dictionary, or of a vocabulary of subword-nmt, which looks the same.
 
     Raises:
-        TextError: naming the line, if there is one without a word and a count.
+        MemtxError: naming the line, if there is one without a word and a count.
     """
     words = []
     for number, line in enumerate(read_text(file).rstrip("\n").split("\n"), start=1):
         word, _, count = line.rstrip().removesuffix(" #fairseq:overwrite").rpartition(" ")
         if not count.isdigit():
-            raise TextError(f"{file}, line {number}: no word and count: give a whole dictionary")
+            raise MemtxError(f"{file}, line {number}: no word and count: give a whole dictionary")
         words.append(word)
     return words
 
 
-def read_codes(codes: Path, vocabulary: Iterable[str] | None) -> Any:
+def read_codes(codes: Path, vocabulary: Iterable[str] | None = None) -> Any:
     """subword-nmt's BPE.
 
     Raises:
-        TextError: if the file is missing or damaged.
+        MemtxError: if the file is missing or damaged.
     """
     from subword_nmt.apply_bpe import BPE
 
@@ -196,7 +196,7 @@ def read_codes(codes: Path, vocabulary: Iterable[str] | None) -> Any:
             return bpe
     except (Exception, SystemExit) as error:
         told = noise.getvalue().split("\n")[0] or error
-        raise TextError(f"{codes}: no codes of subword-nmt ({told})") from error
+        raise MemtxError(f"{codes}: no codes of subword-nmt ({told})") from error
 
 
 def _gpt2(encoder: Path, merges: Path) -> Callable[[str], str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .errors import TextError
+from ..errors import MemtxError
 
 
 def read_encoder(encoder_json: str, vocab_bpe: str) -> Any:
     """Fairseq's encoder, which ends in one line at a piece that the files do not have.
 
     Raises:
-        TextError: if the files do not fit each other, or cannot be read.
+        MemtxError: if the files do not fit each other, or cannot be read.
     """
     from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
 
@@ -22,7 +22,7 @@ def read_encoder(encoder_json: str, vocab_bpe: str) -> Any:
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         told = " ".join(str(error).split())[:200]
     if told:
-        raise TextError(
+        raise MemtxError(
             f"{encoder_json} or {vocab_bpe}: damaged file, or not of one model ({told}): copy both "
             "again"
         )
@@ -52,10 +52,10 @@ def _checked(encode: Callable[[str], list[int]]) -> Callable[[str], list[int]]:
         try:
             return encode(text)
         except KeyError as error:
-            raise TextError(
+            raise MemtxError(
                 f"encoder.json has no piece for {str(error.args[0])[:40]!r}: copy it again"
             ) from error
         except UnicodeEncodeError as error:
-            raise TextError(f"the text has half a character, {text[error.start]!a}") from error
+            raise MemtxError(f"the text has half a character, {text[error.start]!a}") from error
 
     return checked

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from .errors import TextError
+from ..errors import MemtxError
 
 MARK = b"\xef\xbb\xbf"  # U+FEFF, which Windows puts at the start of UTF-8
 OTHER_MARKS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\0\0\xfe\xff": "UTF-32"}
@@ -22,13 +22,13 @@ def read_lines(file: Iterable[bytes], path: Path) -> Iterator[bytes]:
     A mark in a later line was at the start of a file that was put behind another.
 
     Raises:
-        TextError: if the file is of another encoding.
+        MemtxError: if the file is of another encoding.
     """
     for number, line in enumerate(file):
         if number == 0:
             for mark, encoding in OTHER_MARKS.items():
                 if line.startswith(mark):
-                    raise TextError(
+                    raise MemtxError(
                         f"{path}: {encoding}, not UTF-8; do: iconv -f UTF-16 -t UTF-8 FILE > NEW"
                     )
         while line.startswith(MARK):
@@ -40,19 +40,20 @@ def read_text(path: Path) -> str:
     """All of a file as text, without a mark at its start.
 
     Raises:
-        TextError: if it is not there, is no file, cannot be read, or is not UTF-8, naming the line.
+        MemtxError: if it is not there, is no file, cannot be read, or is not UTF-8, naming the
+            line.
     """
     if path.exists() and not path.is_file():
-        raise TextError(f"{path} is no file")  # to read from a pipe would never end
+        raise MemtxError(f"{path} is no file")  # to read from a pipe would never end
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise TextError(f"{path} cannot be read ({error.strerror})") from error
+        raise MemtxError(f"{path} cannot be read ({error.strerror})") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise TextError(f"{path}, line {line}: not UTF-8 ({error.reason})") from error
+        raise MemtxError(f"{path}, line {line}: not UTF-8 ({error.reason})") from error
 
 
 def decode(line: bytes, where: str) -> str:
@@ -63,12 +64,12 @@ def decode(line: bytes, where: str) -> str:
         where: file and line, for the error.
 
     Raises:
-        TextError: if it is not UTF-8.
+        MemtxError: if it is not UTF-8.
     """
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise TextError(f"{where}: not UTF-8 ({error.reason})") from error
+        raise MemtxError(f"{where}: not UTF-8 ({error.reason})") from error
     if "\0" in text:
-        raise TextError(f"{where}: has a zero byte, so it is UTF-16 or no text: give UTF-8")
+        raise MemtxError(f"{where}: has a zero byte, so it is UTF-16 or no text: give UTF-8")
     return text

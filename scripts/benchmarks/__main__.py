@@ -1,7 +1,6 @@
 """Speed of the memory transformers, side by side with fairseq's own.
 
-Launch: ``OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive python scripts/benchmark.py NAME
-[--json FILE]`` with one of the names
+Launch: ``bash scripts/benchmarks/run.sh NAME [--json FILE]`` with one of the names
 
 ``translation``
     `mem_transformer` against `transformer`: training and beam search.
@@ -18,27 +17,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from fairseq_memtx.written_aside import written_aside
 
-import benchmark_language_model
-import benchmark_long_documents
-import benchmark_translation
-from benchmark_turns import SEED, machine
-from written_aside import written_aside
+from . import language_model, long_documents, translation
+from .turns import SEED, machine
 
 BENCHMARKS = {
-    "translation": benchmark_translation,
-    "language_model": benchmark_language_model,
-    "long_documents": benchmark_long_documents,
+    "translation": translation,
+    "language_model": language_model,
+    "long_documents": long_documents,
 }
 
 
 def main() -> None:
     """Run the benchmark named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="run.sh", description=__doc__.split("\n", 1)[0])
     names = parser.add_subparsers(dest="benchmark", required=True)
     for name, benchmark in BENCHMARKS.items():
         flags = names.add_parser(name, help=benchmark.__doc__.split("\n", 1)[0])

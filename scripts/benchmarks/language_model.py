@@ -27,12 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmark_turns import SEED, Learner, System, a_batch_a_round, compare, take_turns
-from published_rmt import PublishedRmt
 from torch import Tensor
 from tqdm import tqdm
 
 from fairseq_memtx.memory import StateHolder
+
+from .published_rmt import PublishedRmt
+from .turns import SEED, Learner, System, a_batch_a_round, compare, take_turns
 
 
 @dataclass(frozen=True)

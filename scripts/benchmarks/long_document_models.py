@@ -1,4 +1,4 @@
-"""The encoders that ``benchmark.py long_documents`` compares, built alike."""
+"""The encoders that the benchmark of long documents compares, built alike."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Callable
 
 import torch
-from benchmark_turns import SEED, dictionary
 from fairseq.models import ARCH_MODEL_REGISTRY
 from torch import Tensor, nn
 
 from fairseq_memtx.errors import MemtxError
+
+from .turns import SEED, dictionary
 
 OURS, DENSE, LONGFORMER, BIGBIRD = "gmat_roberta", "roberta", "longformer", "bigbird"
 MODELS = (OURS, DENSE, LONGFORMER, BIGBIRD)

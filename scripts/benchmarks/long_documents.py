@@ -28,15 +28,16 @@ from pathlib import Path
 from typing import Any, Callable
 
 import torch
-from benchmark_turns import SEED, compare
-from long_document_models import BIGBIRD, DENSE, LONGFORMER, MODELS, OURS, Sizes, build
-from own_process import OwnProcess, in_own_process
-from peak_memory import Peak
 from torch import Tensor
 from tqdm import tqdm
-from written_aside import written_aside
 
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.written_aside import written_aside
+
+from .long_document_models import BIGBIRD, DENSE, LONGFORMER, MODELS, OURS, Sizes, build
+from .own_process import OwnProcess, in_own_process
+from .peak_memory import Peak
+from .turns import SEED, compare
 
 # At a length, how many times faster than whom we want to be; the dense model from 2,048 on.
 TARGETS = {LONGFORMER: (4096, 3.0), BIGBIRD: (4096, 1.5), DENSE: (2048, 1.0)}

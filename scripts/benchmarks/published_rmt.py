@@ -14,10 +14,11 @@ from typing import Any
 from unittest import mock
 
 import torch
-from benchmark_turns import Learner
 from torch import Tensor, nn
 
 from fairseq_memtx.errors import MemtxError
+
+from .turns import Learner
 
 
 class PublishedRmt(Learner):

@@ -14,8 +14,9 @@ import time
 from typing import Any
 
 import torch
-from benchmark_turns import SEED, System, a_batch_a_round, compare, take_turns
 from fairseq.data import LanguagePairDataset
+
+from .turns import SEED, System, a_batch_a_round, compare, take_turns
 
 VOCABULARY = 8000
 MAX_TOKENS = 2048  # target tokens a batch, padding included

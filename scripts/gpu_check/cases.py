@@ -1,4 +1,4 @@
-"""What ``gpu_check.py`` trains: every family, backbone and scheme, as small as it can be.
+"""What the GPU check trains: every family, backbone and scheme, as small as it can be.
 
 A case is written once, by the parts of fairseq's configuration, and spelled in two ways: as flags
 of the command line and as what ``fairseq-hydra-train`` takes, since fairseq has bfloat16 on a GPU
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PLUGIN = Path(__file__).resolve().parents[1] / "fairseq_memtx"
+PLUGIN = Path(__file__).resolve().parents[2] / "fairseq_memtx"
 
 Settings = dict[str, dict[str, Any]]  # by part of the configuration, such as "model"
 
@@ -26,7 +26,7 @@ class Case:
         arch: the preset.
         task: fairseq's name.
         criterion: fairseq's name.
-        data: a folder of `gpu_check_data`, or "" where the task makes its own.
+        data: a folder of `data`, or "" where the task makes its own.
         settings: whatever else the configuration says.
     """
 

@@ -1,4 +1,4 @@
-"""Checks of ``gpu_check.py`` that run fairseq's commands, as a user would."""
+"""Checks that run fairseq's commands, as a user would."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gpu_check_cases import Case, Settings, evaluation_flags, flags, merged, overrides, spelled
-from gpu_check_trial import Stopped, Trial
+from .cases import Case, Settings, evaluation_flags, flags, merged, overrides, spelled
+from .trial import Stopped, Trial
 
 # On a CPU, fairseq has half precision in its memory-efficient form alone, and no AMP.
 PRECISIONS: dict[str, dict[str, Settings]] = {
@@ -33,7 +33,7 @@ PRECISIONS: dict[str, dict[str, Settings]] = {
 # Losses of two runs that should be one: how far apart, in parts of the loss.
 NEAR = {"float32": 2e-3, "fp16": 2e-2, "amp": 2e-2, "bf16": 5e-2}
 NO_DROPOUT: Settings = {"model": {"dropout": 0.0, "attention_dropout": 0.0}}
-COMPARE = "gpu_check_commands:compare_checkpoints"
+COMPARE = "gpu_check.commands:compare_checkpoints"
 TRANSLATION, LANGUAGE_MODEL = "translation", "rmt_language_modeling"
 
 

@@ -1,4 +1,4 @@
-"""Data for ``gpu_check.py``: made on the spot, from a seed, in fairseq's binary form."""
+"""Data for the GPU check: made on the spot, from a seed, in fairseq's binary form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of ``gpu_check.py`` inside one process: a training step here and on the CPU.
+"""Checks inside one process: a training step here and on the CPU.
 
 Run in processes of their own, these functions print what they found as JSON.
 """
@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from benchmarks.peak_memory import Peak
 from fairseq import options, tasks, utils
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.optim import AMPOptimizer
-from gpu_check_cases import CASES, PLUGIN, flags
-from peak_memory import Peak
 from torch import Tensor, nn
+
+from .cases import CASES, PLUGIN, flags
 
 STEPS = 2  # the second begins with the memory that the first has left
 # By precision: how far a loss may be from float64's on a CPU, in parts of it, and gradients, in

@@ -1,12 +1,12 @@
-"""In which order ``gpu_check.py`` tries what."""
+"""In which order what is tried."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 
-from gpu_check_cases import CASES, FIRST, OTHERS, Case
-from gpu_check_commands import (
+from .cases import CASES, FIRST, OTHERS, Case
+from .commands import (
     PRECISIONS,
     as_on_the_cpu,
     distributed,
@@ -15,7 +15,7 @@ from gpu_check_commands import (
     trains_and_resumes,
     two_workers,
 )
-from gpu_check_trial import Check, Stopped, Trial
+from .trial import Check, Stopped, Trial
 
 # What computes the same in another way: a case by its title, settings, criterion, precision.
 SAME = [
@@ -106,18 +106,18 @@ def _all(device: str) -> list[Check]:
 
 def _machine(trial: Trial) -> None:
     """There is a GPU, and this is what it is."""
-    trial.figures = trial.measure("gpu_check_models:machine")
+    trial.figures = trial.measure("gpu_check.models:machine")
     if trial.where.device == "cuda" and not trial.figures["gpus"]:
         raise Stopped(f"PyTorch {trial.figures['packages']['torch']} sees no GPU: use --cpu")
 
 
 def _data(trial: Trial) -> None:
-    trial.run("gpu_check_data:main", trial.where.data)
+    trial.run("gpu_check.data:main", trial.where.data)
 
 
 def _nothing() -> Check:
     def attention(trial: Trial) -> None:
-        _found(trial, trial.measure("gpu_check_models:attention_to_nothing", trial.where.device))
+        _found(trial, trial.measure("gpu_check.models:attention_to_nothing", trial.where.device))
 
     return Check("attention to nothing", attention)
 
@@ -125,7 +125,7 @@ def _nothing() -> Check:
 def _objects() -> Check:
     def exchange(trial: Trial) -> None:
         backend = "nccl" if trial.where.device == "cuda" else "gloo"
-        _found(trial, trial.measure("gpu_check_models:collectives", backend))
+        _found(trial, trial.measure("gpu_check.models:collectives", backend))
 
     return Check("objects between workers", exchange)
 
@@ -136,7 +136,7 @@ def _steps(cases: list[Case]) -> list[Check]:
     def step(trial: Trial, case: Case) -> None:
         number, where = CASES.index(case), trial.where
         arguments = number, where.data, where.device
-        _found(trial, trial.measure("gpu_check_models:step_as_on_the_cpu", *arguments))
+        _found(trial, trial.measure("gpu_check.models:step_as_on_the_cpu", *arguments))
 
     return [Check(f"{case.title}, a step", partial(step, case=case)) for case in cases]
 
@@ -176,7 +176,7 @@ def _same(title: str, settings: dict, criterion: str, precision: str) -> Check:
 def _speed(name: str, device: str, quick: bool) -> Check:
     def speed(trial: Trial) -> None:
         seconds, size = (0, "tiny") if quick else (1, "whole")
-        trial.figures = trial.measure("gpu_check_speed:speed", name, device, seconds, size)
+        trial.figures = trial.measure("gpu_check.speed:speed", name, device, seconds, size)
         for precision, found in trial.figures.items():
             trial.expect("error" not in found, f"{precision}: {found.get('error')}")
 

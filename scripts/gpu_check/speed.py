@@ -1,4 +1,4 @@
-"""Speed and memory of models of ordinary sizes, for ``gpu_check.py``."""
+"""Speed and memory of models of ordinary sizes, for the GPU check."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import time
 from typing import Any, Callable
 
 import torch
-from benchmark_turns import System
+from benchmarks.long_document_models import DENSE, OURS, Sizes, build
+from benchmarks.peak_memory import Peak
+from benchmarks.turns import System
 from fairseq import utils
-from long_document_models import DENSE, OURS, Sizes, build
-from peak_memory import Peak
 from torch import Tensor, nn
 
 from fairseq_memtx.memory import StateHolder

@@ -1,4 +1,4 @@
-"""One check of ``gpu_check.py``: what it runs, what it finds, and what is left of it."""
+"""One check: what it runs, what it finds, and what is left of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 from zipfile import ZIP_DEFLATED, ZipFile
 
-import warm_commands
+from . import warm_commands
 
 TAIL = 40  # lines of a failed command that are kept
 
@@ -38,7 +38,7 @@ class Where:
 
     @property
     def data(self) -> Path:
-        """Made by `gpu_check_data`."""
+        """Made by `data`."""
         return self.work / "data"
 
 

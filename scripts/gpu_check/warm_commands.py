@@ -152,7 +152,7 @@ def _be(
         else:
             # A package that was installed twice is found twice; the first on the path counts.
             script = next(iter(entry_points(group="console_scripts", name=command)))
-        script.load()()
+        sys.exit(script.load()())
     except Exception:
         sys.excepthook(*sys.exc_info())  # multiprocessing would not ask it
         sys.exit(1)

@@ -125,7 +125,7 @@ def test_training_on_with_an_optimizer_that_does_not_fit(trained, toy_data, tmp_
 
 # --- averaging ---------------------------------------------------------------------------------
 
-AVERAGE = ROOT / "scripts/average_checkpoints.py"
+AVERAGE = ("fairseq-memtx", "average")
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def two_checkpoints(trained, tmp_path):
 def test_averaging(two_checkpoints, toy_data):
     folder, original = two_checkpoints
     output = folder / "averaged.pt"
-    succeed("python", AVERAGE, "--last", 2, folder, "--output", output)
+    succeed(*AVERAGE, "--last", 2, folder, "--output", output)
     averaged = torch.load(output)
     for name, value in original.items():
         torch.testing.assert_close(averaged["model"][name], 2.5 * value)
@@ -151,8 +151,8 @@ def test_averaging(two_checkpoints, toy_data):
         "fairseq-generate", toy_data, "--user-dir", "fairseq_memtx", "--path", output, "--cpu"
     )
     assert "Generate test with beam=5" in generated
-    assert "exists: delete it" in fail("python", AVERAGE, "--last", 2, folder, "--output", output)
-    wrong = fail("python", AVERAGE, "--last", 3, folder, "--output", folder / "other.pt")
+    assert "exists: delete it" in fail(*AVERAGE, "--last", 2, folder, "--output", output)
+    wrong = fail(*AVERAGE, "--last", 3, folder, "--output", folder / "other.pt")
     assert "has 2 epoch checkpoints and 3 are to be averaged" in wrong
 
 
@@ -173,7 +173,7 @@ def test_protection_is_on():
     """Asked for by name wherever we read a file: what is not said, the environment decides."""
     assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" not in os.environ
     reads = 0
-    for path in [*(ROOT / "fairseq_memtx").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+    for path in [*(ROOT / "fairseq_memtx").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]:
         text = path.read_text(encoding="utf-8")
         assert "NO_WEIGHTS_ONLY_LOAD" not in text
         for node in ast.walk(ast.parse(text)):

@@ -17,10 +17,10 @@ from fairseq_memtx.errors import MemtxError
         ([], "is empty"),
         (
             ["config.json", "model.safetensors", "vocab.json"],
-            r"Hugging Face.*convert_hf_roberta.py",
+            r"Hugging Face.*fairseq-memtx convert hf-roberta",
         ),
-        (["config.json", "pytorch_model.bin"], r"Hugging Face.*convert_hf_roberta.py"),
-        (["train.de", "train.en"], r"no binarised text: run fairseq-preprocess.*prepare_\*.py"),
+        (["config.json", "pytorch_model.bin"], r"Hugging Face.*fairseq-memtx convert hf-roberta"),
+        (["train.de", "train.en"], r"no binarised text: run fairseq-preprocess.*memtx prepare"),
         (["train.txt"], "no binarised text: run fairseq-preprocess"),
         (["checkpoint_best.pt"], "holds checkpoints"),
         (["train.bin", "train.idx"], "half-written, or of another task"),

@@ -6,8 +6,8 @@ import pytest
 from fairseq_cli import interactive
 
 from fairseq_memtx.compat import prompts_as_typed
-from fairseq_memtx.data.text_units import Bytes, Characters, Words
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.text.units import Bytes, Characters, Words
 
 
 def test_spaces_are_known_to_those_to_whom_they_matter(tmp_path):

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, succeed, train_flags
+from conftest import memtx, succeed, train_flags
 from fairseq import options, tasks
 from fairseq.data import Dictionary, encoders
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
@@ -27,15 +26,11 @@ from hypothesis import strategies as some
 from fairseq_memtx.data import folder_pieces
 from fairseq_memtx.data.questions.windows import TextEncoder
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.text import FolderText, split_words
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import prepare_classification
-import prepare_language_model
-import prepare_translation
-from parallel_text import check_text
-from word_pieces import cut_file, read_codes, write_words
+from fairseq_memtx.prepare import language_model
+from fairseq_memtx.prepare.parallel_text import check_text
+from fairseq_memtx.prepare.pretrained_text import PretrainedText
+from fairseq_memtx.prepare.word_pieces import cut_file, write_words
+from fairseq_memtx.text import FolderText, read_codes, split_words
 
 KEEP_WORK = """
 import pathlib, re, shutil, sys
@@ -118,7 +113,7 @@ def translation(tmp_path_factory) -> dict[bool, Path]:
             ]
             flags += ["--dest", made[lowercase]]
             flags += ["--lowercase", "--dash-splits"] if lowercase else []
-            assert prepare_translation.main(list(map(str, flags))) == 0
+            assert memtx("prepare", "translation", *flags) == 0
     return made
 
 
@@ -195,20 +190,20 @@ def lm_folder(folder: Path, unit: str, *flags: str, text: str = TEXT["en"] + TEX
     folder.mkdir(exist_ok=True)
     (folder / "raw").write_text(text * 3, encoding="utf-8")
     line = ["--unit", unit, "--train", folder / "raw", "--valid", folder / "raw", *flags]
-    assert prepare_language_model.main([*map(str, line), "--dest", str(folder / "bin")]) == 0
+    assert memtx("prepare", "language-model", *line, "--dest", folder / "bin") == 0
     return folder / "bin"
 
 
 def cut_by_the_script(folder: Path, line: str, work: Path) -> str:
     """A line in a file, as the prepare script cuts it that made the folder."""
     record = FolderText.read(folder)
-    tokenize = prepare_language_model.words(record)
+    tokenize = language_model.words(record)
     if record.unit == "pieces":
         bpe = read_codes(folder / "bpecodes", record.vocabulary())
         pieces = lambda line, where: bpe.segment_tokens(words(line, where))  # noqa: E731
         words, tokenize = tokenize, pieces
     (work / "line").write_bytes(f"{line}\n".encode())
-    (tokens,) = prepare_language_model.read_tokens(work / "line", tokenize, "")
+    (tokens,) = language_model.read_tokens(work / "line", tokenize, "")
     return " ".join(tokens)
 
 
@@ -233,7 +228,7 @@ def test_language_models_and_their_readers(unit, lowercase, tmp_path, monkeypatc
     task = tasks.masked_lm.MaskedLMTask.setup_task(Namespace(data=str(folder)))
     typed = task.build_bpe(bpe)
     hub = RobertaHubInterface(Namespace(bpe=bpe), task, None)
-    table = prepare_classification.PretrainedText(folder, raw_text=False, lowercase=False)
+    table = PretrainedText(folder, raw_text=False, lowercase=False)
     questions = TextEncoder(dictionary, record=record)
 
     @MANY
@@ -336,7 +331,7 @@ def test_sentences_for_a_classifier(tmp_path, monkeypatch):
     flags = ["--columns", "text", "label", "--inputs", "text", "--classes", "0", "1", "--raw-text"]
     files = ["--train", tmp_path / "table", "--valid", tmp_path / "table", "--pretrained", model]
     made = tmp_path / "made"
-    assert prepare_classification.main([*flags, *map(str, [*files, "--dest", made])]) == 0
+    assert memtx("prepare", "classification", *flags, *files, "--dest", made) == 0
     task = task_of(made)
     task.dictionary = Dictionary.load(str(model / "dict.txt"))
     hub = RobertaHubInterface(Namespace(bpe=None), task, None)
@@ -378,7 +373,7 @@ def test_the_commands(toy_text, tmp_path):
     )
     (tmp_path / "test.tgt").write_text("ten nine\none\n")
     flags += ["--test", tmp_path / "test"]
-    assert prepare_translation.main(list(map(str, flags))) == 0
+    assert memtx("prepare", "translation", *flags) == 0
     data, saved = tmp_path / "bin", tmp_path / "saved"
     succeed("fairseq-train", *train_flags(data, saved, "--max-update", 1))
     plugin = ["--user-dir", "fairseq_memtx", "-s", "src", "-t", "tgt", "--cpu", "--beam", 1]

@@ -1,4 +1,4 @@
-"""``scripts/convert_hf_roberta.py``: the words that Hugging Face predicts, and the same tokens."""
+"""``fairseq-memtx convert hf-roberta``: what Hugging Face predicts, and the same tokens."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import ROOT, fail, succeed
+from conftest import fail, memtx, succeed
 from fairseq import modules
 from fairseq.data import Dictionary, indexed_dataset
 from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
 from fairseq.models.roberta import RobertaModel
 
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import convert_hf_roberta as script
-
+from fairseq_memtx.commands.main import run
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
 
-SCRIPT = ROOT / "scripts/convert_hf_roberta.py"
+CONVERT = ("convert", "hf-roberta")
 MERGES = ["Ġ t", "h e", "Ġt he", "i n", "e r", "Ġ w", "o r", "Ġw or", "l d", "Ġwor ld", "Ã ¤"]
 PIECES = [*bytes_to_unicode().values(), *(merge.replace(" ", "") for merge in MERGES)]
 SIZES = {
@@ -97,7 +94,7 @@ def published(transformers, tmp_path_factory):
 def printed(published, tmp_path_factory) -> tuple[Path, str]:
     """What the command makes of it, and what it prints."""
     dest = tmp_path_factory.mktemp("converted") / "a folder/model"
-    return dest, succeed("python", SCRIPT, published[1], dest)
+    return dest, succeed("fairseq-memtx", *CONVERT, published[1], dest)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +106,11 @@ def converted(printed) -> Path:
 def folder(published, tmp_path) -> Path:
     """A copy to spoil."""
     return Path(shutil.copytree(published[1], tmp_path / "hf"))
+
+
+def convert(folder: Path, dest: Path) -> None:
+    """Run the command in this process; errors are raised."""
+    run([*CONVERT, str(folder), str(dest)])
 
 
 def load(folder: Path, kind=RobertaModel):
@@ -166,7 +168,7 @@ def test_predictions_are_the_same_with_fairseqs_own_gelu(published, converted):
 )
 def test_other_models(order, settings, transformers, exact_gelu, tmp_path):
     model = make(transformers, tmp_path / "hf", order, **settings)
-    script.main([str(tmp_path / "hf"), str(tmp_path / "made")])
+    convert(tmp_path / "hf", tmp_path / "made")
     hub = load(tmp_path / "made")
     assert difference(model, hub, order) < 1e-9
     # Of the rows, those up to that of padding belong to no position.
@@ -180,7 +182,7 @@ def test_old_files(published, folder, tmp_path, exact_gelu):
     weights["roberta.embeddings.position_ids"] = torch.arange(34).unsqueeze(0)
     weights["roberta.pooler.dense.weight"] = torch.ones(16, 16)
     torch.save(weights, folder / "pytorch_model.bin")
-    script.main([str(folder), str(tmp_path / "made")])
+    convert(folder, tmp_path / "made")
     assert difference(published[0], load(tmp_path / "made")) < 0.1
 
 
@@ -191,7 +193,7 @@ def test_tokens_are_the_same(transformers, published, converted, folder, tmp_pat
         (folder / name).unlink()
     tokenizer.save_pretrained(folder)
     assert (folder / "tokenizer.json").exists()
-    script.main([str(folder), str(tmp_path / "made")])
+    convert(folder, tmp_path / "made")
     for made in (converted, tmp_path / "made"):
         hub = load(made)
         for text in TEXTS:
@@ -231,7 +233,7 @@ RESTORE = ["--reset-optimizer", "--reset-dataloader", "--reset-meters", "--resto
 
 @pytest.mark.parametrize("start", [["--finetune-from-model"], RESTORE])
 def test_commands_start_from_it(start, printed, tmp_path):
-    """With the flags that the script prints, longer documents and a memory."""
+    """With the flags that are printed, longer documents and a memory."""
     converted, output = printed
     flags = next(line.split() for line in output.splitlines() if line.startswith("  --"))
     dictionary = Dictionary.load(str(converted / "dict.txt"))
@@ -258,7 +260,7 @@ def test_a_model_that_predicts_no_words(published, tmp_path, capsys, exact_gelu)
     model, folder = published
     base = Path(shutil.copytree(folder, tmp_path / "base"))
     model.roberta.save_pretrained(base)
-    script.main([str(base), str(tmp_path / "made")])
+    convert(base, tmp_path / "made")
     assert "warning: there are no layers that predict words" in capsys.readouterr().err
     hub = load(tmp_path / "made")
     ids = rows(1, 0, 2, len(vocabulary()))
@@ -300,7 +302,7 @@ def set_weights(folder: Path, **changes: torch.Tensor | None) -> None:
 def test_what_differs_is_told(folder, tmp_path, capsys):
     set_config(folder, layer_norm_eps=1e-12)
     (folder / "tokenizer_config.json").write_text('{"add_prefix_space": true}')
-    script.main([str(folder), str(tmp_path / "made")])
+    convert(folder, tmp_path / "made")
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith("warning: ")] == [
         "warning: layer_norm_eps is 1e-12, fairseq's 1e-05: results differ a little",
@@ -344,7 +346,7 @@ def test_what_differs_is_told(folder, tmp_path, capsys):
 def test_refusals(spoil, says, folder, tmp_path):
     spoil(folder)
     with pytest.raises(MemtxError, match=says) as error:
-        script.main([str(folder), str(tmp_path / "made")])
+        convert(folder, tmp_path / "made")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.glob("made*"))
 
@@ -353,13 +355,14 @@ def test_weights_that_could_run_code(folder, tmp_path):
     (folder / "model.safetensors").unlink()
     torch.save({"weight": torch.nn.Linear(1, 1)}, folder / "pytorch_model.bin")
     with pytest.raises(MemtxError, match=r"is refused, since it holds .*Linear"):
-        script.main([str(folder), str(tmp_path / "made")])
+        convert(folder, tmp_path / "made")
 
 
-def test_without_safetensors(folder, tmp_path, monkeypatch):
+def test_without_safetensors(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(MemtxError, match="do: pip install safetensors"):
-        script.main([str(folder), str(tmp_path / "made")])
+    assert memtx(*CONVERT, folder, tmp_path / "made") == 1
+    told = "fairseq-memtx: error: safetensors is missing: pip install safetensors\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_folder_is_whole_or_not_there(folder, tmp_path, monkeypatch):
@@ -373,17 +376,17 @@ def test_a_folder_is_whole_or_not_there(folder, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", full)
         with pytest.raises(OSError, match="the disk is full"):
-            script.main([str(folder), str(dest)])
+            convert(folder, dest)
     assert not list(tmp_path.glob("made*"))
     (tmp_path / "made.partial").mkdir()
-    script.main([str(folder), str(dest)])
+    convert(folder, dest)
     names = ["dict.txt", "encoder.json", "model.pt", "vocab.bpe"]
     assert sorted(path.name for path in dest.iterdir()) == names
     assert not (tmp_path / "made.partial").exists()
     with pytest.raises(MemtxError, match="made exists: delete it, or give another name"):
-        script.main([str(folder), str(dest)])
+        convert(folder, dest)
 
 
 def test_errors_are_one_line(tmp_path):
-    line = fail("python", SCRIPT, tmp_path, tmp_path / "made")
+    line = fail("fairseq-memtx", *CONVERT, tmp_path, tmp_path / "made")
     assert line.startswith(f"fairseq-memtx: error: there is no file {tmp_path / 'config.json'}")

@@ -1,24 +1,20 @@
-"""``scripts/convert_transformer_xl_checkpoint.py``: losses of the published models, and back."""
+"""``fairseq-memtx convert transformer-xl``: losses of the published models, and back."""
 
 from __future__ import annotations
 
 import math
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, succeed
+from conftest import succeed
 from fairseq import checkpoint_utils
 from fairseq.data import Dictionary, indexed_dataset
 from published_transformer_xl import PublishedModel
 from torch import Tensor
 
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import convert_transformer_xl_checkpoint as script
-
+from fairseq_memtx.commands.main import run
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.flags import presets
 from fairseq_memtx.modules.recurrent_decoder import StateHolder
@@ -26,7 +22,6 @@ from fairseq_memtx.modules.recurrent_decoder import StateHolder
 VOCABULARY = ["<eos>", "the", "<unk>", "of", "and", "in", "a", "to", "was", "on", "as", "for"]
 CUTOFFS = [5, 8]
 SEGMENT = 4
-SCRIPT = ROOT / "scripts/convert_transformer_xl_checkpoint.py"
 
 
 def random_weights(memory: int = 0, cutoffs: bool = False) -> dict[str, Tensor]:
@@ -58,7 +53,7 @@ def random_weights(memory: int = 0, cutoffs: bool = False) -> dict[str, Tensor]:
 
 
 class Folder:
-    """Where a published model lies, and what the script makes of it.
+    """Where a published model lies, and what is made of it.
 
     Args:
         path: an empty folder.
@@ -90,8 +85,8 @@ class Folder:
 
 
 def convert(flags: list[object]) -> None:
-    """Run the script in this process."""
-    script.main(list(map(str, flags)))
+    """Run the command in this process; errors are raised."""
+    run(["convert", "transformer-xl", *map(str, flags)])
 
 
 def load(path: Path):
@@ -299,7 +294,7 @@ def test_words_are_not_left_behind_without_the_weights(back, tmp_path, monkeypat
         Path(path).write_bytes(b"half")
         raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
 
-    monkeypatch.setattr(script.torch, "save", full_disk)
+    monkeypatch.setattr(torch, "save", full_disk)
     with pytest.raises(MemtxError, match=r"cannot be written: is the disk full\?"):
         convert(flags)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == before
@@ -414,7 +409,7 @@ def test_commands(tmp_path):
     weights = random_weights(memory=1, cutoffs=True)
     folder = Folder(tmp_path, weights)
     flags = folder.flags("--cutoffs", "5,8", "--cache-length", 6)
-    assert "wrote" in succeed("python", SCRIPT, *flags)
+    assert "wrote" in succeed("fairseq-memtx", "convert", "transformer-xl", *flags)
     with pytest.raises(MemtxError, match=r"converted\.pt exists: delete it"):
         convert(flags)
 

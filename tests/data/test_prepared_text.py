@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from fairseq_memtx.data.prepared_text import read_record, text_cutter
-from fairseq_memtx.data.text_units import Bytes, Characters, Lines
+from fairseq_memtx.data.prepared_text import text_cutter
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.text import FolderText
+from fairseq_memtx.text.units import Bytes, Characters, Lines
 
 
 def record(folder, **settings) -> None:
@@ -25,7 +26,7 @@ def test_each_unit_has_its_cutter(tmp_path):
 
 def test_a_folder_without_a_record(tmp_path):
     """From before there was one, or of fairseq-preprocess: cut by white space."""
-    assert read_record(tmp_path) is None
+    assert FolderText.read(tmp_path) is None
     assert text_cutter(tmp_path).encode("T h e _\nred") == "T h e _ </s> red"
 
 
@@ -33,7 +34,7 @@ def test_a_folder_without_a_record(tmp_path):
 def test_a_damaged_record_is_told_in_a_line(tmp_path, text):
     (tmp_path / "prepared.json").write_text(text)
     with pytest.raises(MemtxError, match=r"prepared.json: damaged file"):
-        read_record(tmp_path)
+        FolderText.read(tmp_path)
 
 
 def test_what_cannot_be_used_is_told_in_a_line(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import sys
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,13 @@ from typing import Any
 import mutations
 import pytest
 import torch
-from conftest import ROOT, run
+from conftest import run
 from fairseq import checkpoint_utils, tasks
 from hypothesis import strategies as st
 from referee import Line, write
 from tiny_models import MODELS, SETS, checkpoint, configuration, whole_sets
 
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import average_checkpoints
-
+from fairseq_memtx.checkpoints.averaging import average
 from fairseq_memtx.data import data_folder
 
 pytestmark = pytest.mark.fuzz
@@ -62,7 +58,7 @@ def loaded(folder: Path, kind: str) -> None:
     with torch.no_grad():
         out = models[0].eval()(**inputs)[0]
     assert out.isfinite().all()
-    average_checkpoints.average([path])
+    average([path])
 
 
 @pytest.mark.parametrize("kind", MODELS)

@@ -1,25 +1,23 @@
-"""``scripts/plot_memory.py``: what is recorded of each variant, what is drawn, clear errors."""
+"""``fairseq-memtx plot memory``: what is recorded of each variant, what is drawn, clear errors."""
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, SMALL, VARIANTS, batch, build, fail, succeed, words
+from conftest import SMALL, VARIANTS, batch, build, fail, succeed, words
 from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 from matplotlib.image import imread
 
+from fairseq_memtx.commands.main import run
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.pictures.memory import choose, draw
+from fairseq_memtx.pictures.memory_attention import LayerAttention, read_attention
 
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import plot_memory
-
-SCRIPT = ROOT / "scripts/plot_memory.py"
+PLOT = ("plot", "memory")
 M, T = 3, 6
 KEYS = {  # of a source token
     "tokens": M + T,
@@ -30,8 +28,8 @@ KEYS = {  # of a source token
 }
 
 
-def read(variant: str) -> list[plot_memory.LayerAttention]:
-    return plot_memory.read_attention(build(variant, M).encoder, batch(T)[0])
+def read(variant: str) -> list[LayerAttention]:
+    return read_attention(build(variant, M).encoder, batch(T)[0])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -60,7 +58,7 @@ def test_memory_reads_what_its_first_layer_is_given():
     places = encoder._with_places(tokens, encoder.dictionary.bos())
     x = encoder.forward_embedding(places)[0].transpose(0, 1)
     _, expected = encoder.memory_controller.self_attn(x[:M], x, x, need_weights=True)
-    first, _ = plot_memory.read_attention(encoder, tokens[0])
+    first, _ = read_attention(encoder, tokens[0])
     torch.testing.assert_close(first.memory.double(), expected[0], rtol=0, atol=1e-6)
 
 
@@ -75,7 +73,7 @@ def picture(figure, path: Path) -> tuple[int, int]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_two_heat_maps_for_each_layer(variant, tmp_path):
     words = ["Das", "kostet", "$", "$", "ein@@", "</s>"]
-    figure = plot_memory.draw(dict(enumerate(read(variant))), words)
+    figure = draw(dict(enumerate(read(variant))), words)
     maps = [axes for axes in figure.axes if axes.get_title(loc="left")]
     assert len(maps) == 4
     own = ["itself"] if variant == "bottleneck-skip" else []
@@ -90,8 +88,8 @@ def test_two_heat_maps_for_each_layer(variant, tmp_path):
 
 def test_a_long_sentence_makes_no_endless_picture():
     rows = torch.full((350, M), 1 / M)
-    layer = plot_memory.LayerAttention(rows, torch.full((M, 350 + M), 1 / (350 + M)))
-    figure = plot_memory.draw({0: layer}, ["word"] * 350)
+    layer = LayerAttention(rows, torch.full((M, 350 + M), 1 / (350 + M)))
+    figure = draw({0: layer}, ["word"] * 350)
     assert max(figure.get_size_inches()) < 90
 
 
@@ -99,13 +97,13 @@ def test_a_long_sentence_makes_no_endless_picture():
     ("layer", "numbers"), [("last", [5]), ("0", [0]), ("5", [5]), ("all", [0, 1, 2, 3, 4, 5])]
 )
 def test_choice_of_layers(layer, numbers):
-    assert plot_memory.choose(layer, 6) == numbers
+    assert choose(layer, 6) == numbers
 
 
 @pytest.mark.parametrize("layer", ["6", "-1", "first", ""])
 def test_no_such_layer(layer):
     with pytest.raises(MemtxError, match="no such layer, use 'last', 'all' or 0 to 5"):
-        plot_memory.choose(layer, 6)
+        choose(layer, 6)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +143,7 @@ def arguments(data, tmp_path) -> list[str]:
 
 def test_command(arguments):
     output = Path(arguments[-1])
-    told = succeed("python", SCRIPT, *arguments, "--layer", "all", "--sentence-index", 3)
+    told = succeed("fairseq-memtx", *PLOT, *arguments, "--layer", "all", "--sentence-index", 3)
     assert f"wrote {output}: " in told
     assert "DEBUG" not in told  # matplotlib's own talk, which fairseq turns on
     height, width = imread(output).shape[:2]
@@ -154,7 +152,7 @@ def test_command(arguments):
 
 
 def test_sentence_of_the_user(arguments, capsys):
-    plot_memory.main([*arguments, "--text", "w3 w2 w1"])
+    run([*PLOT, *arguments, "--text", "w3 w2 w1"])
     assert "w3 w2 w1 </s>" in capsys.readouterr().out
 
 
@@ -164,15 +162,15 @@ def test_validation_set_in_place_of_a_test_set(arguments, data, tmp_path):
     for path in data.iterdir():
         if not path.name.startswith("test."):
             (folder / path.name).symlink_to(path)
-    plot_memory.main([*arguments, "--data", str(folder), "--sentence-index", "19"])
+    run([*PLOT, *arguments, "--data", str(folder), "--sentence-index", "19"])
     with pytest.raises(MemtxError, match="the valid set has sentences 0 to 19"):
-        plot_memory.main([*arguments, "--data", str(folder), "--sentence-index", "20"])
+        run([*PLOT, *arguments, "--data", str(folder), "--sentence-index", "20"])
 
 
 @pytest.mark.parametrize("index", ["12", "-1"])
 def test_sentence_out_of_range(arguments, index):
     with pytest.raises(MemtxError, match="out of range: the test set has sentences 0 to 11"):
-        plot_memory.main([*arguments, "--sentence-index", index])
+        run([*PLOT, *arguments, "--sentence-index", index])
 
 
 @pytest.mark.parametrize(
@@ -185,23 +183,17 @@ def test_sentence_out_of_range(arguments, index):
 )
 def test_errors_of_the_command_line(arguments, flags, told):
     with pytest.raises(MemtxError, match=told):
-        plot_memory.main([*arguments, *flags])
+        run([*PLOT, *arguments, *flags])
 
 
 def test_picture_that_cannot_be_written(arguments, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(MemtxError, match="cannot be written"):
-        plot_memory.main([*arguments, "--output", str(tmp_path / "file/memory.png")])
-
-
-def test_matplotlib_is_missing(arguments, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MemtxError, match="pip install matplotlib"):
-        plot_memory.main(arguments)
+        run([*PLOT, *arguments, "--output", str(tmp_path / "file/memory.png")])
 
 
 def test_model_without_memory(arguments, tmp_path):
     save(tmp_path / "model.pt", memory_tokens=0)
-    line = fail("python", SCRIPT, *arguments)
+    line = fail("fairseq-memtx", *PLOT, *arguments)
     assert line.startswith("fairseq-memtx: error: ")
     assert "has no memory" in line

@@ -1,11 +1,11 @@
-"""``scripts/plot_training.py``: what is read of logs, what is drawn, clear errors."""
+"""``fairseq-memtx plot training``: what is read of logs, what is drawn, clear errors."""
 
 from __future__ import annotations
 
 import errno
 import json
 import math
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from fairseq_memtx.commands.main import run
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.pictures import training, training_log
 
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import plot_training
-
-SCRIPT = ROOT / "scripts/plot_training.py"
+PLOT = ("plot", "training")
 STAMP = "2026-01-01 12:00:00 | INFO |"
 
 
@@ -56,8 +54,8 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
-def curve(log: Path, metric: str, split: str = "valid") -> plot_training.Curve:
-    return plot_training.curve(log, plot_training.read(log), split, metric)
+def curve(log: Path, metric: str, split: str = "valid") -> training_log.Curve:
+    return training_log.curve(log, training_log.read(log), split, metric)
 
 
 # --- what is read --------------------------------------------------------------------------------
@@ -73,7 +71,7 @@ def test_simple_format(tmp_path):
     assert loss[50] == 3.5
     assert math.isnan(loss[100])
     assert curve(log, "lr", "train_inner") == {50: 1e-5, 100: 1e-5}
-    assert set(plot_training.read(log)) == {"valid", "train_inner"}
+    assert set(training_log.read(log)) == {"valid", "train_inner"}
 
 
 def test_json_format(tmp_path):
@@ -83,7 +81,7 @@ def test_json_format(tmp_path):
         in_json("train_inner", update=0.016, loss="3.5", num_updates="50", wall="16"),
         in_json("valid", valid_loss="2.5", valid_accuracy=0.25, valid_num_updates="100", odd=[1]),
     )
-    assert plot_training.read(log) == {
+    assert training_log.read(log) == {
         "train_inner": {"loss": {50: 3.5}, "wall": {50: 16.0}},
         "valid": {"loss": {100: 2.5}, "accuracy": {100: 0.25}},
     }
@@ -131,7 +129,7 @@ def test_logs_of_fairseq_itself(toy_data, tmp_path):
     assert list(curve(log, "loss", "train_inner")) == [2, 4, 6, 8]
     assert list(curve(log, "loss")) == [4, 6, 8]  # an epoch ends after 6
     assert curve(log, "loss")[4] > curve(log, "loss")[8] > 1
-    assert {"loss", "nll_loss", "ppl", "best_loss"} <= set(plot_training.read(log)["valid"])
+    assert {"loss", "nll_loss", "ppl", "best_loss"} <= set(training_log.read(log)["valid"])
 
 
 # --- what is drawn -------------------------------------------------------------------------------
@@ -146,8 +144,8 @@ def drawn(monkeypatch) -> list[Figure]:
         figures.append(draw(*arguments))
         return figures[-1]
 
-    draw = plot_training.draw
-    monkeypatch.setattr(plot_training, "draw", keep)
+    draw = training.draw
+    monkeypatch.setattr(training, "draw", keep)
     return figures
 
 
@@ -177,7 +175,7 @@ def legend(figure: Figure) -> dict[str, str]:
 
 
 def test_a_line_for_each_log_and_a_colour_for_each_name(arguments, drawn):
-    plot_training.main(arguments)
+    run([*PLOT, *arguments])
     (axes,) = drawn[0].axes
     lines = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in axes.lines]
     assert lines == [
@@ -194,7 +192,7 @@ def test_a_line_for_each_log_and_a_colour_for_each_name(arguments, drawn):
 
 
 def test_title_chance_and_axis(arguments, drawn):
-    plot_training.main([*arguments, "--title", "Copy $8$", "--chance", "0.1"])
+    run([*PLOT, *arguments, "--title", "Copy $8$", "--chance", "0.1"])
     assert drawn[0].get_suptitle() == r"Copy \$8\$"
     chance = drawn[0].axes[0].lines[-1]
     assert list(chance.get_ydata()) == [0.1, 0.1]
@@ -202,7 +200,7 @@ def test_title_chance_and_axis(arguments, drawn):
 
 
 def test_a_panel_for_each_metric(arguments, drawn):
-    plot_training.main([*arguments, "--metric", "ppl"])
+    run([*PLOT, *arguments, "--metric", "ppl"])
     assert [axes.get_ylabel() for axes in drawn[0].axes] == ["accuracy (valid)", "ppl (valid)"]
     assert [len(axes.lines) for axes in drawn[0].axes] == [3, 3]
     assert drawn[0].axes[1].lines[0].get_ydata().tolist() == [5.66, 5.66]
@@ -211,7 +209,7 @@ def test_a_panel_for_each_metric(arguments, drawn):
 
 def test_training_itself(logs, drawn, tmp_path):
     flags = ["--metric", "loss", "--split", "train_inner"]
-    plot_training.main([str(tmp_path / "plot.svg"), f"a={logs['one']}", *flags])
+    run([*PLOT, str(tmp_path / "plot.svg"), f"a={logs['one']}", *flags])
     (axes,) = drawn[0].axes
     assert axes.get_ylabel() == "loss (train_inner)"
     assert axes.lines[0].get_ydata().tolist() == [1.5]
@@ -221,20 +219,20 @@ def test_training_itself(logs, drawn, tmp_path):
 def test_single_points_are_seen():
     """A line through one point would be invisible; one through many needs no points."""
     few, many = {100: 0.5}, dict.fromkeys(range(500), 0.5)
-    figure = plot_training.draw({"loss": {"few": [few], "many": [many]}}, "valid", None, None)
+    figure = training.draw({"loss": {"few": [few], "many": [many]}}, "valid", None, None)
     assert [line.get_marker() for line in figure.axes[0].lines] == [".", "None"]
 
 
 def test_numbers_that_are_not_finite_leave_a_gap(tmp_path):
     log = write(tmp_path / "log", valid(1, "inf"), valid(2, 0.5), valid(3, "nan"), valid(4, 0.25))
-    plot_training.main([str(tmp_path / "plot.png"), f"a={log}", "--metric", "accuracy"])
-    figure = plot_training.draw({"": {"a": [curve(log, "accuracy")]}}, "valid", None, None)
+    run([*PLOT, str(tmp_path / "plot.png"), f"a={log}", "--metric", "accuracy"])
+    figure = training.draw({"": {"a": [curve(log, "accuracy")]}}, "valid", None, None)
     assert 0.25 > figure.axes[0].get_ylim()[0] > 0.2
     assert 0.5 < figure.axes[0].get_ylim()[1] < 0.55
 
 
 def test_a_short_run_has_no_halves_of_updates():
-    figure = plot_training.draw({"loss": {"a": [{1: 0.5}]}}, "valid", None, None)
+    figure = training.draw({"loss": {"a": [{1: 0.5}]}}, "valid", None, None)
     figure.draw_without_rendering()
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert len(set(labels)) == len(labels)
@@ -245,7 +243,7 @@ def test_picture_of_the_width_of_a_readme(panels):
     """Names of some length, of which the legend cuts none off, and room for the curves."""
     names = [f"recurrent memory of {count} tokens" for count in range(10)]
     curves = {name: [{100: 0.5, 200_000: 0.25}] for name in names}
-    figure = plot_training.draw({f"m{i}": curves for i in range(panels)}, "valid", None, None)
+    figure = training.draw({f"m{i}": curves for i in range(panels)}, "valid", None, None)
     figure.draw_without_rendering()
     (shown,) = figure.legends
     box, (width, height) = shown.get_window_extent(), figure.get_size_inches() * figure.dpi
@@ -262,7 +260,7 @@ def test_picture_of_the_width_of_a_readme(panels):
 
 
 def test_command(arguments):
-    told = succeed("python", SCRIPT, *arguments, "--title", "Copy")
+    told = succeed("fairseq-memtx", *PLOT, *arguments, "--title", "Copy")
     output = Path(arguments[0])
     assert f"wrote {output}: rmt, no $M$" in told
     assert "DEBUG" not in told  # matplotlib's own talk, which fairseq turns on
@@ -276,7 +274,7 @@ def test_command(arguments):
 
 
 def test_log_that_is_missing(arguments, tmp_path):
-    line = fail("python", SCRIPT, *arguments[:2], f"b={tmp_path / 'gone'}", *arguments[2:])
+    line = fail("fairseq-memtx", *PLOT, *arguments[:2], f"b={tmp_path / 'gone'}", *arguments[2:])
     assert line.startswith("fairseq-memtx: error: ")
     assert line.endswith("gone cannot be read: No such file or directory")
     assert not Path(arguments[0]).parent.exists()
@@ -297,7 +295,7 @@ def test_log_that_is_missing(arguments, tmp_path):
 )
 def test_what_a_log_does_not_have(arguments, flags, told):
     with pytest.raises(MemtxError, match=told) as error:
-        plot_training.main([*arguments, *flags])
+        run([*PLOT, *arguments, *flags])
     assert "\n" not in str(error.value)
     assert not Path(arguments[0]).parent.exists()
 
@@ -313,14 +311,14 @@ def test_what_a_log_does_not_have(arguments, flags, told):
 def test_nothing_to_draw(lines, told, arguments, tmp_path):
     log = write(tmp_path / "log", *lines)
     with pytest.raises(MemtxError, match=told):
-        plot_training.main([*arguments[:2], f"b={log}", *arguments[2:]])
+        run([*PLOT, *arguments[:2], f"b={log}", *arguments[2:]])
     assert not Path(arguments[0]).parent.exists()
 
 
 @pytest.mark.parametrize("pair", ["train.log", "=train.log", "rmt="])
 def test_what_is_no_name_and_log(arguments, pair):
     with pytest.raises(MemtxError, match=f"{pair} is no NAME=LOG: use one such as"):
-        plot_training.main([arguments[0], pair, *arguments[1:]])
+        run([*PLOT, arguments[0], pair, *arguments[1:]])
 
 
 def test_equals_signs_in_name_and_path(tmp_path):
@@ -328,21 +326,21 @@ def test_equals_signs_in_name_and_path(tmp_path):
     log = tmp_path / "lr=1" / "log"
     log.parent.mkdir()
     log.touch()
-    assert plot_training.named_logs([f"rmt, M=8={log}"]) == {"rmt, M=8": [log]}
-    assert plot_training.named_logs(["a=lr=1/log"]) == {"a": [Path("lr=1/log")]}
+    assert training_log.named_logs([f"rmt, M=8={log}"]) == {"rmt, M=8": [log]}
+    assert training_log.named_logs(["a=lr=1/log"]) == {"a": [Path("lr=1/log")]}
 
 
 def test_more_names_than_colours(logs, tmp_path):
     names = [f"{number}={logs['one']}" for number in range(11)]
     flags = [str(tmp_path / "plot.png"), "--metric", "loss"]
     with pytest.raises(MemtxError, match="there are 11 names and 10 colours"):
-        plot_training.main([*flags[:1], *names, *flags[1:]])
-    plot_training.main([*flags[:1], *names[:10], *flags[1:]])
+        run([*PLOT, *flags[:1], *names, *flags[1:]])
+    run([*PLOT, *flags[:1], *names[:10], *flags[1:]])
 
 
 def test_output_of_another_kind(arguments):
     with pytest.raises(MemtxError, match=r"plot\.txt must end in \.png"):
-        plot_training.main(["plot.txt", *arguments[1:]])
+        run([*PLOT, "plot.txt", *arguments[1:]])
 
 
 def test_picture_that_cannot_be_written(arguments, tmp_path):
@@ -350,13 +348,13 @@ def test_picture_that_cannot_be_written(arguments, tmp_path):
     (tmp_path / "folder.png").mkdir()
     for output in ("file/plot.png", "folder.png"):
         with pytest.raises(MemtxError, match=f"{output} cannot be written"):
-            plot_training.main([str(tmp_path / output), *arguments[1:]])
+            run([*PLOT, str(tmp_path / output), *arguments[1:]])
     assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_a_full_disk_leaves_the_old_picture(arguments, monkeypatch):
     output = Path(arguments[0])
-    plot_training.main(arguments)
+    run([*PLOT, *arguments])
     old = output.read_bytes()
 
     def fill_disk(figure, path, **settings):
@@ -365,12 +363,13 @@ def test_a_full_disk_leaves_the_old_picture(arguments, monkeypatch):
 
     monkeypatch.setattr(Figure, "savefig", fill_disk)
     with pytest.raises(MemtxError, match=r"plot\.png cannot be written: No space left"):
-        plot_training.main(arguments)
+        run([*PLOT, *arguments])
     assert output.read_bytes() == old
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_matplotlib_is_missing(arguments, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MemtxError, match="pip install matplotlib"):
-        plot_training.main(arguments)
+def test_matplotlib_is_missing(arguments, tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('gone', name='matplotlib')")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    line = fail("python", "-m", "fairseq_memtx", *PLOT, *arguments, env=environment)
+    assert line == "fairseq-memtx: error: matplotlib is missing: pip install matplotlib"

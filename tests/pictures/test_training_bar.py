@@ -1,8 +1,8 @@
-"""``scripts/training_bar.py``: a bar over all updates, from fairseq's log."""
+"""``fairseq-memtx plot progress``: a bar over all updates, from fairseq's log."""
 
 from __future__ import annotations
 
-from conftest import ROOT, succeed
+from conftest import succeed
 
 LOG = """\
 2026-01-01 | INFO | fairseq_cli.train | {'optimization': {'max_epoch': 0, 'max_update': 40}}
@@ -13,7 +13,7 @@ LOG = """\
 
 
 def test_bar_counts_updates_over_epochs():
-    output = succeed("python", ROOT / "scripts/training_bar.py", input=LOG)
+    output = succeed("fairseq-memtx", "plot", "progress", input=LOG)
     last = output.replace("\r", "\n").strip().splitlines()[-1]
     assert "training: 100%" in last
     assert "40/40" in last

@@ -1,29 +1,27 @@
-"""``scripts/number_corpus.py``: no leaks, no chance, nothing overwritten."""
+"""``fairseq-memtx prepare numbers``: no leaks, no chance, nothing overwritten."""
 
 from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, fail, succeed
 
-sys.path.insert(0, str(ROOT / "scripts"))
+from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.prepare.number_corpus import make_corpus, write_corpus
+from fairseq_memtx.prepare.number_sentences import SENTENCES, SLOTS, plain
 
-from number_corpus import make_corpus, write_corpus
-from number_sentences import SENTENCES, SLOTS, plain
-
-SCRIPT = ROOT / "scripts/number_corpus.py"
+NUMBERS = ("fairseq-memtx", "prepare", "numbers")
 SMALL = ("--pairs", 60, "--held-out", 5)
 FILES = [f"{split}.{language}" for split in ("test", "train", "val") for language in ("de", "en")]
 
 
 def write(folder: Path, *arguments: object, hash_seed: int = 0) -> dict[str, bytes]:
-    """Run the script; the content of what it wrote."""
+    """Run the command; the content of what it wrote."""
     environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
-    succeed("python", SCRIPT, folder, *arguments, env=environment)
+    succeed(*NUMBERS, folder, *arguments, env=environment)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
@@ -152,14 +150,14 @@ def test_exact_pairs_of_the_quickstart(corpus, german, english):
 
 def test_finished_corpus_is_left_alone(tmp_path):
     first = write(tmp_path, *SMALL)
-    assert "already" in succeed("python", SCRIPT, tmp_path, *SMALL)
+    assert "already" in succeed(*NUMBERS, tmp_path, *SMALL)
     (tmp_path / "val.en").unlink()
     assert write(tmp_path, *SMALL) == first
 
 
 def test_other_content_is_never_overwritten(tmp_path):
     (tmp_path / "val.de").write_text("mine\n")
-    line = fail("python", SCRIPT, tmp_path, *SMALL)
+    line = fail(*NUMBERS, tmp_path, *SMALL)
     assert "val.de is there with another content" in line
     assert [path.name for path in tmp_path.iterdir()] == ["val.de"]
     assert (tmp_path / "val.de").read_text() == "mine\n"
@@ -174,7 +172,7 @@ def test_an_interrupted_write_leaves_no_half_file(tmp_path, monkeypatch):
     corpus = make_corpus(6, 2, seed=1)
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full_disk)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(MemtxError, match="cannot be written: No space left"):
             write_corpus(corpus, tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.name in FILES]
     assert write_corpus(corpus, tmp_path)
@@ -190,19 +188,22 @@ def test_an_interrupted_write_leaves_no_half_file(tmp_path, monkeypatch):
     ],
 )
 def test_impossible_sizes(tmp_path, arguments, told):
-    line = fail("python", SCRIPT, tmp_path / "none", *arguments)
-    assert line.startswith("number_corpus: error: ")
+    line = fail(*NUMBERS, tmp_path / "none", *arguments)
+    assert line.startswith("fairseq-memtx: error: ")
     assert told in line
     assert not (tmp_path / "none").exists()
 
 
 def test_destination_that_is_a_file(tmp_path):
     (tmp_path / "file").touch()
-    assert f"{tmp_path / 'file'}: " in fail("python", SCRIPT, tmp_path / "file", *SMALL)
+    line = fail(*NUMBERS, tmp_path / "file", *SMALL)
+    assert f"{tmp_path / 'file'}/train.de, " in line
+    assert "cannot be written: " in line
 
 
 def test_missing_library(tmp_path):
     (tmp_path / "babel.py").write_text("raise ImportError('gone', name='babel')")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    line = fail("python", SCRIPT, tmp_path / "none", env=environment)
-    assert line == "number_corpus: error: babel is missing: pip install num2words Babel"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = ("python", "-m", "fairseq_memtx", *NUMBERS[1:])
+    line = fail(*command, tmp_path / "none", env=environment)
+    assert line == "fairseq-memtx: error: babel is missing: pip install Babel"

@@ -1,4 +1,4 @@
-"""``scripts/prepare_classification.py`` and ``examples/long_documents/prepare-*.sh``.
+"""``fairseq-memtx prepare classification`` and ``examples/long_documents/prepare-*.sh``.
 
 Sentences become the tokens of the model that was pre-trained; a folder is whole or not there;
 errors name the line. Where a test is about something else, fairseq's own program, slow to start, is
@@ -15,16 +15,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, succeed
+from conftest import ROOT, memtx, succeed
 from fairseq import options, tasks
 from fairseq.data import Dictionary
 from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import prepare_classification as script
-import prepare_language_model
 
 COUNT = """
 import pathlib, shutil, sys
@@ -93,10 +88,10 @@ def pretrained(folder: Path, kind: str, lowercase: bool = True) -> Path:
 
 
 def prepare(folder: Path, *flags: object, kind: str = "words", texts=FILMS, columns=FILM_FLAGS):
-    """Run the script in this process; its exit code."""
+    """Run the command; its exit code."""
     line = [*write(folder / "raw", texts), *columns, "--dest", folder / "made"]
     line += ["--pretrained", pretrained(folder / "pretrained", kind), *flags]
-    return script.main(list(map(str, line)))
+    return memtx("prepare", "classification", *line)
 
 
 def seen(folder: Path, name: str, split: str) -> list[str]:
@@ -131,10 +126,11 @@ def test_sentences_are_cut_as_the_model_reads_them(kind, expected, quick, tmp_pa
 def test_case_is_that_of_the_pretrained_model(quick, tmp_path):
     line = [*write(tmp_path / "raw", FILMS), *FILM_FLAGS, "--pretrained"]
     line.append(str(pretrained(tmp_path / "pretrained", "words", lowercase=False)))
-    assert script.main([*line, "--dest", str(tmp_path / "made")]) == 0
+    assert memtx("prepare", "classification", *line, "--dest", tmp_path / "made") == 0
     assert seen(tmp_path, "input0", "train")[1] == "a Bad film"
     shutil.rmtree(tmp_path / "made")
-    assert script.main([*line, "--dest", str(tmp_path / "made"), "--lowercase"]) == 0
+    line += ["--dest", str(tmp_path / "made")]
+    assert memtx("prepare", "classification", *line, "--lowercase") == 0
     assert seen(tmp_path, "input0", "train")[1] == "a bad film"
 
 
@@ -206,7 +202,7 @@ def test_rows_that_are_wrong(columns, split, text, says, tmp_path, capsys):
     assert prepare(tmp_path, texts=texts, columns=columns) == 1
     error = capsys.readouterr().err
     assert re.search(says, error)
-    assert error.startswith("prepare_classification: error: ")
+    assert error.startswith("fairseq-memtx: error: ")
     assert error.count("\n") == 1
     assert not list(tmp_path.glob("made*"))
 
@@ -231,7 +227,7 @@ def test_files_that_are_wrong(kind, name, content, says, tmp_path, capsys):
     line = [*write(tmp_path / "raw", FILMS), *FILM_FLAGS, "--dest", str(tmp_path / "made")]
     line += ["--pretrained", str(pretrained(tmp_path / "pretrained", kind))]
     spoil(tmp_path, name, content)
-    assert script.main(line) == 1
+    assert memtx("prepare", "classification", *line) == 1
     error = capsys.readouterr().err
     assert re.search(says, error)
     assert error.count("\n") == 1
@@ -287,7 +283,7 @@ def copy(quick, tmp_path, monkeypatch) -> Path:
     for name in ("language_model", "translation", "long_documents"):
         shutil.copytree(ROOT / "examples" / name, folder / "examples" / name)
     shutil.copytree(ROOT / "scripts", folder / "scripts")
-    shutil.copytree(ROOT / "fairseq_memtx/text", folder / "fairseq_memtx/text")
+    (folder / "fairseq_memtx").symlink_to(ROOT / "fairseq_memtx")
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.chdir(tmp_path)
     return folder
@@ -381,13 +377,13 @@ def test_tables(name, texts, sizes, copy, tmp_path):
     assert f"usage: prepare-{name}.sh RAW_FOLDER [DEST]" in shell(copy, name).stderr
 
 
-# --- pieces of prepare_language_model.py ---------------------------------------------------------
+# --- pieces of language models -------------------------------------------------------------------
 
 
 def language_model(folder: Path, *flags: object, text: bytes = b"the lobster\nThe lobsters\n"):
     (folder / "text").write_bytes(text)
     files = ["--train", folder / "text", "--valid", folder / "text", "--dest", folder / "made"]
-    return prepare_language_model.main(list(map(str, [*files, *flags])))
+    return memtx("prepare", "language-model", *files, *flags)
 
 
 def test_lower_case(quick, tmp_path):

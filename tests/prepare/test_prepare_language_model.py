@@ -1,4 +1,4 @@
-"""``scripts/prepare_language_model.py`` and ``examples/language_model/prepare-*.sh``.
+"""``fairseq-memtx prepare language-model`` and ``examples/language_model/prepare-*.sh``.
 
 Every token of the text is there, once; a folder is whole or not there; errors are clear. Where a
 test is about something else, fairseq's own program, slow to start, is replaced by one that counts
@@ -25,7 +25,6 @@ import pytest
 from conftest import ROOT, run, succeed
 from fairseq.data import Dictionary, data_utils
 
-SCRIPT = ROOT / "scripts/prepare_language_model.py"
 COUNT = """
 import shutil, sys
 shutil.copytree(".", "../seen")
@@ -62,15 +61,11 @@ def machine(tmp_path, monkeypatch) -> Path:
         (folder / name).mkdir()
     (folder / "bin/curl").write_text(CURL)
     (folder / "bin/curl").chmod(0o755)
-    for name in (
-        "scripts",
-        "fairseq_memtx/text",
-        "examples/language_model",
-        "examples/translation",
-    ):
+    for name in ("scripts", "examples/language_model", "examples/translation"):
         shutil.copytree(ROOT / name, folder / "a copy" / name)
+    (folder / "a copy/fairseq_memtx").symlink_to(ROOT / "fairseq_memtx")
     monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package.parent), str(ROOT)]))
     monkeypatch.setenv("SERVED", str(folder / "served"))
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.chdir(folder)
@@ -79,7 +74,7 @@ def machine(tmp_path, monkeypatch) -> Path:
 
 def write(folder: Path, texts: dict[str, str] = TEXT) -> list[object]:
     """Write the files, and return the flags that name them."""
-    flags: list[object] = [SCRIPT]
+    flags: list[object] = ["prepare", "language-model"]
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
         flags += [f"--{name}", folder / name]
@@ -88,9 +83,9 @@ def write(folder: Path, texts: dict[str, str] = TEXT) -> list[object]:
 
 def refuse(*arguments: object) -> str:
     """Run, and return the one line of an error."""
-    result = run("python", *arguments)
+    result = run("fairseq-memtx", *arguments)
     assert result.returncode == 1, result.stdout
-    assert result.stderr.startswith("prepare_language_model: error: "), result.stderr
+    assert result.stderr.startswith("fairseq-memtx: error: "), result.stderr
     assert result.stderr.count("\n") == 1, result.stderr
     return result.stderr
 
@@ -149,11 +144,12 @@ def real(tmp_path_factory) -> Path:
     flags = write(folder)
     # A second training file shows that the first one's end is one of a line.
     (folder / "more").write_text("one more\n")
-    flags[3:3] = [folder / "more"]
+    flags[4:4] = [folder / "more"]
     units = ("words", "characters", "bytes")
     with ThreadPoolExecutor() as pool:
         outputs = pool.map(
-            lambda unit: succeed("python", *flags, "--unit", unit, "--dest", folder / unit), units
+            lambda unit: succeed("fairseq-memtx", *flags, "--unit", unit, "--dest", folder / unit),
+            units,
         )
     for unit, output in zip(units, outputs):
         counts = record(folder / unit)["tokens"]
@@ -218,11 +214,11 @@ def test_second_run_does_nothing(machine):
     flags = [*write(machine), "--unit", "bytes", "--dest", "made"]
     left_over = machine / "made.partial/left over"
     left_over.mkdir(parents=True)
-    assert "made is ready" in succeed("python", *flags, cwd=machine)
+    assert "made is ready" in succeed("fairseq-memtx", *flags, cwd=machine)
     assert not left_over.parent.exists()
     before = {path: path.stat().st_mtime_ns for path in (machine / "made").rglob("*")}
     again = "made is prepared already, from the same input with the same settings\n"
-    assert succeed("python", *flags, cwd=machine) == again
+    assert succeed("fairseq-memtx", *flags, cwd=machine) == again
     assert {path: path.stat().st_mtime_ns for path in (machine / "made").rglob("*")} == before
 
     digest = hashlib.sha256(TEXT["valid"].encode()).hexdigest()
@@ -236,9 +232,9 @@ def test_second_run_does_nothing(machine):
 def test_documents(machine):
     """A blank line between files, none at the ends; a rare word's threshold reaches fairseq."""
     flags = write(machine, {"train": "one\ntwo", "valid": "three\n"})
-    flags[3:3] = [machine / "valid", machine / "train"]
+    flags[4:4] = [machine / "valid", machine / "train"]
     flags += ["--unit", "words", "--dest", machine / "made"]
-    output = succeed("python", *flags, "--documents")
+    output = succeed("fairseq-memtx", *flags, "--documents")
     tokens = (machine / "made/seen/train.tokens").read_text()
     assert tokens == "one\ntwo\n\nthree\n\none\ntwo\n"
     assert "train: 12 tokens" in output
@@ -279,7 +275,7 @@ def test_interrupted_run_leaves_no_folder(machine):
     )
     flags = [str(flag) for flag in [*write(machine), "--unit", "bytes", "--dest", "made"]]
     process = subprocess.Popen(
-        [sys.executable, *flags],
+        [sys.executable, "-m", "fairseq_memtx", *flags],
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs ignore Ctrl-C, and so do all that they start.
@@ -291,14 +287,14 @@ def test_interrupted_run_leaves_no_folder(machine):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors == "prepare_language_model: error: stopped; the next start begins anew\n"
+    assert errors == "fairseq-memtx: error: stopped; the next start begins anew\n"
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
     assert not (machine / "made").exists()
-    assert (machine / "made.partial").exists()
+    assert not (machine / "made.partial").exists()
 
     program.write_text(COUNT)
-    succeed("python", *flags, cwd=machine)
+    succeed("fairseq-memtx", *flags, cwd=machine)
     assert (machine / "made/prepared.json").exists()
     assert not (machine / "made.partial").exists()
 

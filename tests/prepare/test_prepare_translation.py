@@ -1,4 +1,4 @@
-"""``scripts/prepare_translation.py``: the same bytes as by hand, all or nothing, clear errors."""
+"""``fairseq-memtx prepare translation``: the bytes as by hand, all or nothing, clear errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from conftest import ROOT, run, succeed
 from fairseq.data import Dictionary, data_utils
 from sacremoses import MosesDetokenizer
 
-SCRIPT = ROOT / "scripts/prepare_translation.py"
 NOUNS = [
     ("Hund", "dog"),
     ("Apfel", "apple"),
@@ -63,7 +62,18 @@ def raw(tmp_path) -> Path:
 
 
 def arguments(raw: Path, dest: Path, *more: object) -> list[object]:
-    flags = [SCRIPT, "--source", "de", "--target", "en", "--bpe-size", 120, "--dest", dest]
+    flags = [
+        "prepare",
+        "translation",
+        "--source",
+        "de",
+        "--target",
+        "en",
+        "--bpe-size",
+        120,
+        "--dest",
+        dest,
+    ]
     for split in ("train", "valid", "test"):
         flags += [f"--{split}", raw / split]
     return [*flags, *more]
@@ -75,16 +85,16 @@ def environment(folder: Path, program: str) -> dict[str, str]:
     package.mkdir(parents=True, exist_ok=True)
     (package / "__init__.py").touch()
     (package / "preprocess.py").write_text(program)
-    return {**os.environ, "PYTHONPATH": str(package.parent)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(package.parent), str(ROOT)])}
 
 
 def refuse(raw: Path, dest: Path, *more: object, **options) -> str:
     """Run, and return the one line of an error."""
-    result = run("python", *arguments(raw, dest, *more), cwd=raw.parent, **options)
+    result = run("fairseq-memtx", *arguments(raw, dest, *more), cwd=raw.parent, **options)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert result.stderr.count("\n") == 1, result.stderr
-    assert result.stderr.startswith("prepare_translation: error: ")
+    assert result.stderr.startswith("fairseq-memtx: error: ")
     return result.stderr
 
 
@@ -105,7 +115,7 @@ def prepared(tmp_path_factory) -> Path:
     left_over.mkdir(parents=True)
     # A relative path, as users give it.
     output = succeed(
-        "python",
+        "fairseq-memtx",
         *arguments(Path("raw text"), Path("bin/made"), "--test", Path("raw text/more")),
         cwd=folder,
     )
@@ -171,7 +181,7 @@ def test_both_sides_share_one_dictionary(prepared):
 def test_second_run_does_nothing(prepared):
     before = {path: path.stat().st_mtime_ns for path in prepared.rglob("*")}
     flags = arguments(Path("raw text"), Path("bin/made/"), "--test", "raw text/more")
-    output = succeed("python", *flags, cwd=prepared.parents[1])
+    output = succeed("fairseq-memtx", *flags, cwd=prepared.parents[1])
     assert output.splitlines() == [
         "bin/made is prepared already, from the same input with the same settings"
     ]
@@ -187,7 +197,9 @@ def test_same_bytes_as_the_commands(raw, tmp_path):
     write(raw / "train", sentences(60, 0) + traps * 3)
     # English words on the German side are cut into pieces that German training text has.
     write(raw / "test", [(english, english) for _, english in sentences(9, 2)])
-    succeed("python", *arguments(raw, tmp_path / "made"), env=environment(tmp_path, KEEP_WORK))
+    succeed(
+        "fairseq-memtx", *arguments(raw, tmp_path / "made"), env=environment(tmp_path, KEEP_WORK)
+    )
 
     seen, by_hand = tmp_path / "made/seen", tmp_path / "by hand"
     by_hand.mkdir()
@@ -222,7 +234,9 @@ def test_settings_change_the_text(raw, tmp_path):
     write(raw / "test", [("Das ÜBEL-Wort", "The\rBAD-word\r")])
     flags = ["--lowercase", "--dash-splits", "--max-length", 8, "--max-ratio", 1.5]
     made = tmp_path / "made"
-    output = succeed("python", *arguments(raw, made, *flags), env=environment(tmp_path, KEEP_WORK))
+    output = succeed(
+        "fairseq-memtx", *arguments(raw, made, *flags), env=environment(tmp_path, KEEP_WORK)
+    )
     assert "left out: 2 with an empty side, 2 too long, 2 too unequal in length" in output, output
     assert (made / "seen/train.words.de").read_text() == "das halb @-@ wort steht da\n" * 2
     assert (made / "seen/test.words.de").read_text() == "das übel @-@ wort\n"
@@ -283,7 +297,7 @@ def test_bad_input_is_told_before_anything_is_written(raw, tmp_path, what, says)
 )
 def test_useless_training_text(raw, tmp_path, what, says):
     damage(raw, what)
-    result = run("python", *arguments(raw, tmp_path / "made"))
+    result = run("fairseq-memtx", *arguments(raw, tmp_path / "made"))
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert re.search(says, result.stderr.splitlines()[-1])
@@ -299,7 +313,7 @@ def test_nothing_is_overwritten(raw, tmp_path):
     assert [path.read_text() for path in own.iterdir()] == ['["dear"']
 
     made = tmp_path / "made"
-    succeed("python", *arguments(raw, made), env=environment(tmp_path, KEEP_WORK))
+    succeed("fairseq-memtx", *arguments(raw, made), env=environment(tmp_path, KEEP_WORK))
     assert "with these settings" in refuse(raw, made, "--lowercase")
     with (raw / "train.de").open("a") as german, (raw / "train.en").open("a") as english:
         german.write("Neu.\n")
@@ -311,12 +325,12 @@ def test_nothing_is_overwritten(raw, tmp_path):
 def test_failed_step_shows_its_last_words(raw, tmp_path):
     program = "import sys; print('chatter\\n' * 50 + 'the disk is on fire'); sys.exit(3)"
     flags = arguments(raw, tmp_path / "made")
-    result = run("python", *flags, env=environment(tmp_path, program))
+    result = run("fairseq-memtx", *flags, env=environment(tmp_path, program))
     assert result.returncode == 1
     lines = result.stderr.splitlines()
     assert lines[-2:] == [
         "the disk is on fire",
-        "prepare_translation: error: fairseq-preprocess failed, with the lines above",
+        "fairseq-memtx: error: fairseq-preprocess failed, with the lines above",
     ]
     assert len(lines) < 15
     assert not (tmp_path / "made").exists()
@@ -331,7 +345,7 @@ def test_interrupted_run_leaves_no_folder(raw, tmp_path):
     )
     flags = [str(flag) for flag in arguments(raw, tmp_path / "made")]
     process = subprocess.Popen(
-        [sys.executable, *flags],
+        [sys.executable, "-m", "fairseq_memtx", *flags],
         env=environment(tmp_path, program),
         stderr=subprocess.PIPE,
         text=True,
@@ -344,19 +358,21 @@ def test_interrupted_run_leaves_no_folder(raw, tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors == "prepare_translation: error: stopped; the next start begins anew\n"
+    assert errors == "fairseq-memtx: error: stopped; the next start begins anew\n"
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
     assert not (tmp_path / "made").exists()
-    assert (tmp_path / "made.partial").exists()
+    assert not (tmp_path / "made.partial").exists()
 
-    succeed("python", *flags, env=environment(tmp_path, KEEP_WORK))
+    succeed("fairseq-memtx", *flags, env=environment(tmp_path, KEEP_WORK))
     assert (tmp_path / "made/prepared.json").exists()
     assert not (tmp_path / "made.partial").exists()
 
 
 def test_command_line():
-    result = run("python", *arguments(Path("raw"), Path("made"), "--target", "de"))
+    result = run("fairseq-memtx", *arguments(Path("raw"), Path("made"), "--target", "de"))
     assert result.returncode == 2
-    assert "usage: prepare_translation" in result.stderr
-    assert "--source and --target are the same language" in result.stderr
+    assert result.stderr == (
+        "fairseq-memtx: error: --source and --target are the same language: "
+        "see fairseq-memtx prepare translation --help\n"
+    )

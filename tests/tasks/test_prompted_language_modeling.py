@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, succeed
+from conftest import succeed
 from fairseq import checkpoint_utils, options, tasks
 from fairseq.data import data_utils
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
@@ -47,7 +46,7 @@ def prepared(request, tmp_path_factory) -> tuple[str, Path, Path]:
     (folder / "text").write_text(TEXT * 3, encoding="utf-8")
     flags = ["--bpe-size", 40, "--lowercase"] if request.param == "pieces" else []
     succeed(
-        Path(sys.executable).name, ROOT / "scripts/prepare_language_model.py", "--unit",
+        "fairseq-memtx", "prepare", "language-model", "--unit",
         request.param, "--train", folder / "text", "--valid", folder / "text", "--dest",
         folder / "data", *flags,
     )  # fmt: skip

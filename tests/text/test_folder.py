@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_memtx.text import FolderText, TextError, is_lowercase, punctuation_is_apart
+from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.text import FolderText, is_lowercase, punctuation_is_apart
 
 CODES = "#version: 0.2\no o\nb a\nba d</w>\nf i\nl m</w>\ng oo\ngoo d</w>\n"
 
@@ -71,7 +72,7 @@ def test_folders_that_are_older_than_the_entry(settings, expected, tmp_path):
 )
 def test_a_damaged_record_ends_in_one_line(content, tmp_path):
     (tmp_path / "prepared.json").write_text(content)
-    with pytest.raises(TextError, match=r"prepared\.json: damaged file \([^\n]+\): prepare the f"):
+    with pytest.raises(MemtxError, match=r"prepared\.json: damaged file \([^\n]+\): prepare the f"):
         FolderText.read(tmp_path)
 
 
@@ -107,7 +108,7 @@ def test_steps_follow_each_other(tmp_path):
 def test_codes_that_are_none(tmp_path):
     text = folder(tmp_path, {"unit": "pieces"})
     (tmp_path / "bpecodes").write_text("a b c\n")
-    with pytest.raises(TextError, match="bpecodes: no codes of subword-nmt"):
+    with pytest.raises(MemtxError, match="bpecodes: no codes of subword-nmt"):
         text.cutter()
 
 

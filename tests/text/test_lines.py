@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fairseq_memtx.text import TextError, decode, read_lines
+from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.text import decode, read_lines
 
 PATH = Path("text")
 
@@ -40,12 +41,12 @@ def test_only_a_newline_ends_a_line(texts):
 def test_other_encodings_end_in_one_line(encoding, mark):
     if encoding == "latin-1" and mark:
         return
-    with pytest.raises(TextError, match=r"text: (UTF-16|UTF-32|not UTF-8|has a zero byte)"):
+    with pytest.raises(MemtxError, match=r"text: (UTF-16|UTF-32|not UTF-8|has a zero byte)"):
         lines(f"{mark}größer\nklein\n".encode(encoding))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
 def test_wide_characters_without_a_mark_are_no_text(encoding):
     """They are valid UTF-8 where all letters are of ASCII."""
-    with pytest.raises(TextError, match="text: has a zero byte, so it is UTF-16 or no text"):
+    with pytest.raises(MemtxError, match="text: has a zero byte, so it is UTF-16 or no text"):
         lines("plain letters\n".encode(encoding))

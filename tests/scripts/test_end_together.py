@@ -81,7 +81,7 @@ def test_recipes_of_several_commands_end_together():
     assert not alone
 
 
-def test_a_script_that_prepares_ends_what_it_started(tmp_path):
+def test_what_prepares_a_folder_ends_what_it_started(tmp_path):
     """SIGTERM, as Ctrl-C: no fairseq-preprocess is left, and no folder that looks whole."""
     stand_in = tmp_path / "stand in/fairseq_cli"
     stand_in.mkdir(parents=True)
@@ -94,11 +94,11 @@ def test_a_script_that_prepares_ends_what_it_started(tmp_path):
         (tmp_path / name).write_text("some words\n")
     flags = ["--train", "train", "--valid", "valid", "--unit", "bytes", "--dest", "made"]
     process = subprocess.Popen(
-        [sys.executable, ROOT / "scripts/prepare_language_model.py", *flags],
+        [sys.executable, "-m", "fairseq_memtx", "prepare", "language-model", *flags],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(stand_in.parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(stand_in.parent), str(ROOT)])},
     )
     started = tmp_path / "started"
     wait_for(lambda: process.poll() is not None or (started.exists() and started.read_text()))
@@ -106,6 +106,6 @@ def test_a_script_that_prepares_ends_what_it_started(tmp_path):
     process.terminate()
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGTERM
-    assert errors.endswith("prepare_language_model: error: stopped; the next start begins anew\n")
+    assert errors.endswith("fairseq-memtx: error: stopped; the next start begins anew\n")
     wait_for(lambda: not runs(int(started.read_text())))
     assert not (tmp_path / "made").exists()

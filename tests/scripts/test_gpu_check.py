@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 from zipfile import ZipFile
 
-import gpu_check
 import pytest
 import torch
 from conftest import ROOT, with_commands
-from gpu_check import Run
-from gpu_check_cases import CASES, evaluation_flags, flags, overrides
-from gpu_check_plan import Plan, plan
-from gpu_check_trial import Check, Stopped, Trial, Where
+from gpu_check import check
+from gpu_check.cases import CASES, evaluation_flags, flags, overrides
+from gpu_check.plan import Plan, plan
+from gpu_check.run import Run
+from gpu_check.trial import Check, Stopped, Trial, Where
 
 
 def run(tmp_path: Path, *checks: Check, alone: tuple[Check, ...] = (), seconds: float = 60) -> dict:
@@ -139,12 +139,12 @@ def test_a_case_is_spelled_in_two_ways():
 def test_wheels_of_the_checkout_are_installed_where_fairseq_is_missing(
     tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(gpu_check, "ROOT", tmp_path)
+    monkeypatch.setattr(check, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     missing = {"fairseq": None}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: missing.get(name, "found"))
     with pytest.raises(SystemExit):
-        gpu_check.install(tmp_path / "site")
+        check.install(tmp_path / "site")
     assert "there are no wheels in .whl of the checkout" in capsys.readouterr().err
     (tmp_path / ".whl").mkdir()
     with ZipFile(tmp_path / ".whl/lonely-1.0-py3-none-any.whl", "w") as wheel:
@@ -153,10 +153,12 @@ def test_wheels_of_the_checkout_are_installed_where_fairseq_is_missing(
         wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: lonely\nVersion: 1.0\n")
         wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         wheel.writestr(f"{about}/RECORD", "")
-    gpu_check.install(tmp_path / "site")
+    check.install(tmp_path / "site")
     assert (tmp_path / "site/lonely.py").exists()
     assert str(tmp_path / "site") in sys.path
-    assert gpu_check.path_of_commands(str(tmp_path))[:2] == [str(tmp_path), str(tmp_path / "site")]
+    assert check.path_of_commands(str(tmp_path))[:3] == [
+        str(tmp_path / "scripts"), str(tmp_path), str(tmp_path / "site")
+    ]  # fmt: skip
 
 
 @pytest.mark.training

@@ -1,13 +1,23 @@
-"""``scripts/benchmark.py`` runs and reports; what it measures is in the README."""
+"""``scripts/benchmarks`` run and reports; what it measures is in the README."""
 
 from __future__ import annotations
 
 import json
+import os
+from typing import Callable
 
 import pytest
+from benchmarks import long_documents
 from conftest import ROOT, fail, succeed
 
-SCRIPT = ROOT / "scripts/benchmark.py"
+
+def benchmark(result: Callable, *arguments: object) -> str:
+    """Run one as ``run.sh`` does."""
+    path = os.pathsep.join([str(ROOT / "scripts"), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": path}
+    return result("python", "-m", "benchmarks", *arguments, env=environment)
+
+
 # A stand-in with the interface of https://github.com/booydar/LM-RMT, and with its habits.
 PUBLISHED = {
     "utils/proj_adaptive_softmax.py": """
@@ -47,9 +57,7 @@ class MemTransformerLM(nn.Module):
 
 
 def test_translation_benchmark_reports_both_speeds(tmp_path):
-    output = succeed(
-        "python", SCRIPT, "translation", "--rounds", 1, "--json", tmp_path / "speed.json"
-    )
+    output = benchmark(succeed, "translation", "--rounds", 1, "--json", tmp_path / "speed.json")
     result = json.loads((tmp_path / "speed.json").read_text())
     for measure in ("training", "generation"):
         row = result[measure]
@@ -64,8 +72,8 @@ def test_language_model_benchmark_reports_all_speeds(tmp_path):
         file = tmp_path / "checkout/pytorch" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(code)
-    output = succeed(
-        "python", SCRIPT, "language_model", "--tiny", "--rounds", 1,
+    output = benchmark(
+        succeed, "language_model", "--tiny", "--rounds", 1,
         "--published", tmp_path / "checkout", "--json", tmp_path / "speed.json",
     )  # fmt: skip
     result = json.loads((tmp_path / "speed.json").read_text())
@@ -108,12 +116,12 @@ def test_language_model_benchmark_reports_all_speeds(tmp_path):
 
 def test_language_model_benchmark_runs_without_the_published_code(tmp_path):
     speed = tmp_path / "speed.json"
-    succeed("python", SCRIPT, "language_model", "--tiny", "--rounds", 1, "--json", speed)
+    benchmark(succeed, "language_model", "--tiny", "--rounds", 1, "--json", speed)
     assert "published" not in speed.read_text()
 
 
 def test_wrong_published_path_is_told_in_one_line(tmp_path):
-    line = fail("python", SCRIPT, "language_model", "--tiny", "--published", tmp_path)
+    line = benchmark(fail, "language_model", "--tiny", "--published", tmp_path)
     assert line == (
         f"fairseq-memtx: error: there is no {tmp_path}/pytorch/mem_transformer.py: give "
         "--published a checkout of https://github.com/booydar/LM-RMT"
@@ -121,8 +129,8 @@ def test_wrong_published_path_is_told_in_one_line(tmp_path):
 
 
 def test_long_document_benchmark_reports_time_and_memory(tmp_path):
-    output = succeed(
-        "python", SCRIPT, "long_documents", "--tiny", "--rounds", 1,
+    output = benchmark(
+        succeed, "long_documents", "--tiny", "--rounds", 1,
         "--json", tmp_path / "speed.json", "--picture", tmp_path / "speed.png",
     )  # fmt: skip
     result = json.loads((tmp_path / "speed.json").read_text())
@@ -150,10 +158,7 @@ def test_long_document_benchmark_reports_time_and_memory(tmp_path):
     assert result["longest"]["tokens"] == result["sizes"]["longest"]
 
 
-def test_a_dense_model_that_cannot_fit_is_left_out(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    import benchmark_long_documents
-
-    sizes = benchmark_long_documents.Sizes()
-    assert benchmark_long_documents.fits(sizes, 1 << 20, dropout=0.0, device="cpu")
-    assert not benchmark_long_documents.fits(sizes, 1 << 20, dropout=0.1, device="cpu")
+def test_a_dense_model_that_cannot_fit_is_left_out():
+    sizes = long_documents.Sizes()
+    assert long_documents.fits(sizes, 1 << 20, dropout=0.0, device="cpu")
+    assert not long_documents.fits(sizes, 1 << 20, dropout=0.1, device="cpu")

@@ -1,15 +1,12 @@
-"""``scripts/own_process.py``: work whose memory is that of nobody else."""
+"""``scripts/benchmarks/own_process.py``: work whose memory is that of nobody else."""
 
 from __future__ import annotations
 
 import os
-import sys
 
 import pytest
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
-from own_process import OwnProcess, in_own_process
+from benchmarks import long_documents
+from benchmarks.own_process import OwnProcess, in_own_process
 
 
 class Pid:
@@ -41,14 +38,12 @@ def test_errors_arrive_as_they_are():
 
 
 def test_models_of_long_documents_are_timed_each_in_its_own_process_unless_asked(monkeypatch):
-    import benchmark_long_documents
-
-    monkeypatch.setattr(benchmark_long_documents, "Trainee", Pid)
-    times = benchmark_long_documents.take_turns(["one", "other"], None, 8, 0.0, ("cpu", False), 2)
+    monkeypatch.setattr(long_documents, "Trainee", Pid)
+    times = long_documents.take_turns(["one", "other"], None, 8, 0.0, ("cpu", False), 2)
     assert len(times["one"]) == len(times["other"]) == 2
     assert len({*times["one"], *times["other"], os.getpid()}) == 3
 
-    times = benchmark_long_documents.take_turns(
+    times = long_documents.take_turns(
         ["one", "other"], None, 8, 0.0, ("cpu", False), 2, one_process=True
     )
     assert times == {"one": [os.getpid()] * 2, "other": [os.getpid()] * 2}

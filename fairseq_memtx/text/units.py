@@ -1,8 +1,9 @@
 """Text as tokens, and tokens as text again: what a token is in each of the prepared folders.
 
-``prepare_language_model.py`` cuts a text with these, and a prompt is cut with the same. They have
-the two methods of fairseq's encoders (``--bpe``): ``encode`` gives the tokens with spaces between
-them, ``decode`` is the way back. The end of a line is the token ``</s>``, as in fairseq's data.
+``fairseq-memtx prepare language-model`` cuts a text like these, and a prompt is cut with them. They
+have the two methods of fairseq's encoders (``--bpe``): ``encode`` gives the tokens with spaces
+between them, ``decode`` is the way back. The end of a line is the token ``</s>``, as in fairseq's
+data.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairseq_memtx.data.text_units import Bytes, Characters, Lines, Words
+from fairseq_memtx.text.units import Bytes, Characters, Lines, Words
 
 TEXTS = [
     "",

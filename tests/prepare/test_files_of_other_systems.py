@@ -1,21 +1,14 @@
-"""The prepare scripts: a mark at a file's start and Windows' ends of lines change nothing."""
+"""Text that is prepared: a mark at a file's start and Windows' ends of lines change nothing."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import prepare_classification
-import prepare_language_model
-import prepare_translation
+from conftest import memtx
 
 # Takes the place of fairseq's program, and keeps what it was given.
 KEEP = """
@@ -46,10 +39,6 @@ def quick(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
 
 
-def run(main, *flags: object) -> int:
-    return main(list(map(str, flags)))
-
-
 def seen(folder: Path) -> dict[str, bytes]:
     """What fairseq was given, and the files of a BPE."""
     files = [*folder.rglob("seen/*"), *folder.glob("bpe*"), *folder.glob("raw/*")]
@@ -64,7 +53,7 @@ def test_language_models(unit, system, tmp_path):
         (tmp_path / name).write_bytes(content)
         files = ["--train", tmp_path / name, "--valid", tmp_path / name]
         dest = tmp_path / f"made {name}"
-        assert run(prepare_language_model.main, *flags, *files, "--dest", dest) == 0
+        assert memtx("prepare", "language-model", *flags, *files, "--dest", dest) == 0
     assert seen(tmp_path / "made plain") == seen(tmp_path / "made other")
 
 
@@ -85,7 +74,7 @@ def test_translation(system, packed, tmp_path):
         flags = ["--source", "de", "--target", "en", "--bpe-size", 60]
         for split in ("train", "valid", "test"):
             flags += [f"--{split}", tmp_path / name]
-        assert run(prepare_translation.main, *flags, "--dest", tmp_path / f"made {name}") == 0
+        assert memtx("prepare", "translation", *flags, "--dest", tmp_path / f"made {name}") == 0
     plain = seen(tmp_path / "made plain")
     assert plain == seen(tmp_path / "made other")
     assert plain["seen/train.words.de"].count(b"\n") == 6
@@ -103,7 +92,7 @@ def test_classification(system, tmp_path):
         (tmp_path / name).write_bytes(content)
         files = ["--train", tmp_path / name, "--valid", tmp_path / name]
         dest = tmp_path / f"made {name}"
-        assert run(prepare_classification.main, *columns, *files, "--dest", dest) == 0
+        assert memtx("prepare", "classification", *columns, *files, "--dest", dest) == 0
     plain = seen(tmp_path / "made plain")
     assert plain == seen(tmp_path / "made other")
     sentences = plain["input0/seen/train.tokens"].decode()
@@ -118,7 +107,7 @@ def test_other_encodings_end_in_one_line(unit, encoding, tmp_path, capsys):
     (tmp_path / "text").write_bytes(TEXT.encode(encoding))
     files = ["--train", tmp_path / "text", "--valid", tmp_path / "text"]
     dest = tmp_path / "made"
-    code = run(prepare_language_model.main, "--unit", unit, *files, "--dest", dest)
+    code = memtx("prepare", "language-model", "--unit", unit, *files, "--dest", dest)
     if unit == "bytes" and encoding == "utf-16-le":
         assert code == 0  # without a mark these are bytes like others
         return
@@ -134,12 +123,12 @@ def test_words_of_a_language_model_that_are_like_symbols(tmp_path):
     (tmp_path / "text").write_text("a </s> <pad> <unk> b@@ @@ madeupword0000 <s>\n" * 3)
     files = ["--train", tmp_path / "text", "--valid", tmp_path / "text"]
     assert (
-        run(prepare_language_model.main, "--unit", "words", *files, "--dest", tmp_path / "w") == 0
+        memtx("prepare", "language-model", "--unit", "words", *files, "--dest", tmp_path / "w") == 0
     )
     words = (tmp_path / "w/seen/train.tokens").read_text().split("\n")[0]
     assert words == "a </s>\\ <pad>\\ <unk> b@@\\ @@\\ madeupword0000\\ <s>\\"
     flags = ["--unit", "pieces", "--bpe-size", 400, *files, "--dest", tmp_path / "p"]
-    assert run(prepare_language_model.main, *flags) == 0
+    assert memtx("prepare", "language-model", *flags) == 0
     pieces = (tmp_path / "p/seen/train.tokens").read_text().split("\n")[0]
     assert not {"</s>", "<pad>", "<unk>", "@@", "<s>"} & set(pieces.split())
     assert pieces.replace("@@ ", "") == words.replace("<unk>", "<unk>\\")

@@ -1,4 +1,4 @@
-"""Tables, texts and models of Hugging Face through the scripts that make folders of them.
+"""Tables, texts and models of Hugging Face through the commands that make folders of them.
 
 A folder is whole or not there. fairseq's own program is called in this process, since it takes
 seconds to start.
@@ -10,15 +10,13 @@ import io
 import json
 import logging
 import os
-import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Callable
 
 import mutations
 import pytest
 import torch
-from conftest import ROOT
+from conftest import memtx
 from fairseq import options
 from fairseq.data import Dictionary, data_utils
 from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
@@ -27,25 +25,18 @@ from hypothesis import strategies as st
 from referee import Line, write
 from safetensors.torch import save
 
-from fairseq_memtx.errors import MemtxError
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import convert_hf_roberta
-import number_corpus
-import prepare_classification
-import prepare_language_model
-import prepare_translation
+from fairseq_memtx.prepare import folder as prepared_folder
 
 pytestmark = pytest.mark.fuzz
 
 
-def preprocess_here(flags: list[str], work: Path, hear: Callable[[str], object]) -> None:
-    """As `prepared_folder.preprocess`, in this process."""
+def preprocess_here(flags: list[str], work: Path) -> list[str]:
+    """As `prepared_folder.lines_of_preprocess`, in this process."""
     parser = options.get_preprocessing_parser()
     before, handlers = Path.cwd(), list(fairseq_preprocess.logger.handlers)
     listener = logging.Handler()
-    listener.emit = lambda record: hear(f"x | {record.getMessage()}\n")
+    lines: list[str] = []
+    listener.emit = lambda record: lines.append(f"x | {record.getMessage()}\n")
     fairseq_preprocess.logger.addHandler(listener)
     os.chdir(work)
     try:
@@ -53,36 +44,31 @@ def preprocess_here(flags: list[str], work: Path, hear: Callable[[str], object])
     finally:
         os.chdir(before)
         fairseq_preprocess.logger.handlers[:] = handlers
+    return lines
 
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """All scripts binarise with `preprocess_here`."""
-    for script in (prepare_classification, prepare_language_model, prepare_translation):
-        monkeypatch.setattr(script, "preprocess", preprocess_here)
+    """All commands binarise with `preprocess_here`."""
+    monkeypatch.setattr(prepared_folder, "lines_of_preprocess", preprocess_here)
+    monkeypatch.setattr(logging, "disable", lambda level: None)
     monkeypatch.setattr(fairseq_preprocess.logger, "level", logging.INFO)
 
 
-def called(main: Callable[..., object], flags: list[object], dest: Path) -> None:
-    """Call a script; it makes ``dest``, or ends in one line and leaves nothing there."""
+def called(command: tuple[str, ...], flags: list[object], dest: Path) -> None:
+    """Call a command; it makes ``dest``, or ends in one line and leaves nothing there."""
     said = io.StringIO()
     with redirect_stderr(said), redirect_stdout(io.StringIO()):
         try:
-            code = main([str(flag) for flag in flags])
+            code = memtx(*command, *flags)
         except SystemExit as end:
             code = end.code
-            if isinstance(code, str):
-                said.write(code)
-        except MemtxError:
-            assert not dest.exists(), "what was written looks whole"
-            raise
-    if code in (0, None):
+    assert not dest.with_name(f"{dest.name}.partial").exists()
+    if code == 0:
         assert dest.exists()
-        assert not dest.with_name(f"{dest.name}.partial").exists()
         return
     assert not dest.exists(), "what was written looks whole"
-    lines = [line for line in said.getvalue().strip().split("\n") if line[:1] not in (" ", "u")]
-    raise Line("\n".join(lines))  # without the flags that argparse shows
+    raise Line(said.getvalue().strip())
 
 
 def loads(folder: Path, *sets: str) -> None:
@@ -105,7 +91,7 @@ def test_text_of_language_models(fuzz, unit):
         write(folder, files)
         flags = ["--unit", unit, "--train", folder / "train.txt", "--valid", folder / "valid.txt"]
         dest = folder / "dest"
-        called(prepare_language_model.main, [*flags, *size, "--dest", dest], dest)
+        called(("prepare", "language-model"), [*flags, *size, "--dest", dest], dest)
         loads(dest, "train", "valid")
 
     fuzz(f"text, {unit}", mutations.broken(TEXTS), case, share=0.5)
@@ -125,7 +111,7 @@ def test_parallel_text(fuzz):
         flags = ["--source", "de", "--target", "en", "--bpe-size", 40, "--dest", folder / "dest"]
         for split, prefix in (("train", "train"), ("valid", "valid"), ("test", "valid")):
             flags += [f"--{split}", folder / prefix]
-        called(prepare_translation.main, flags, folder / "dest")
+        called(("prepare", "translation"), flags, folder / "dest")
         for side in ("de", "en"):
             Dictionary.load(str(folder / f"dest/dict.{side}.txt"))
 
@@ -161,7 +147,7 @@ def test_tables(fuzz, unit):
         flags = ["--pretrained", folder / "pretrained", "--columns", "sentence", "label"]
         flags += ["--inputs", "sentence", "--classes", "A", "B", "--dest", folder / "dest"]
         flags += ["--train", folder / "train.tsv", "--valid", folder / "valid.tsv"]
-        called(prepare_classification.main, flags, folder / "dest")
+        called(("prepare", "classification"), flags, folder / "dest")
         loads(folder / "dest", "input0/train", "input0/valid", "label/train", "label/valid")
 
     fuzz(f"tables, {unit}", mutations.broken(files), case, share=0.5)
@@ -221,7 +207,7 @@ def tokenizer(files: dict[str, bytes]) -> dict[str, bytes]:
 def test_models_of_hugging_face(fuzz, form):
     def case(folder: Path, files: dict[str, bytes]) -> None:
         write(folder / "hf", files)
-        called(convert_hf_roberta.main, [folder / "hf", folder / "dest"], folder / "dest")
+        called(("convert", "hf-roberta"), [folder / "hf", folder / "dest"], folder / "dest")
         Dictionary.load(str(folder / "dest/dict.txt"))
 
     fuzz(f"models of Hugging Face, {form.__name__}", mutations.broken(form(hugging_face())), case)
@@ -237,22 +223,14 @@ LOG = b"""\
 NUMBERS = st.sampled_from(
     [number.decode() for number in mutations.NUMBERS if len(number) < 999]
 ) | st.text(max_size=5)
-SCRIPTS = {
-    "prepare_language_model": (
-        prepare_language_model.main,
-        "--unit pieces --train train.txt --valid valid.txt --dest dest --bpe-size N --threshold M",
-    ),
-    "prepare_translation": (
-        prepare_translation.main,
-        "--source de --target en --train train --valid valid --test valid --dest dest "
-        "--bpe-size N --max-length M --max-ratio K",
-    ),
-    "prepare_classification": (
-        prepare_classification.main,
-        "--pretrained pretrained --columns sentence label --inputs sentence --classes A B "
-        "--train train.tsv --valid valid.tsv --dest dest --rows N M",
-    ),
-    "number_corpus": (number_corpus.main, "dest --pairs N --held-out M --seed K"),
+KINDS = {
+    "language-model": "--unit pieces --train train.txt --valid valid.txt --dest dest "
+    "--bpe-size N --threshold M",
+    "translation": "--source de --target en --train train --valid valid --test valid --dest dest "
+    "--bpe-size N --max-length M --max-ratio K",
+    "classification": "--pretrained pretrained --columns sentence label --inputs sentence --classes A B "
+    "--train train.tsv --valid valid.tsv --dest dest --rows N M",
+    "numbers": "dest --pairs N --held-out M --seed K",
 }
 EVERYTHING = {
     **TEXTS, **SIDES, "train.tsv": TABLE * 2, "valid.tsv": TABLE,
@@ -260,15 +238,14 @@ EVERYTHING = {
 }  # fmt: skip
 
 
-def test_numbers_of_scripts(fuzz, monkeypatch):
+def test_numbers_of_commands(fuzz, monkeypatch):
     def case(folder: Path, given: tuple[str, dict[str, str]]) -> None:
         name, numbers = given
-        main, flags = SCRIPTS[name]
         write(folder, EVERYTHING)
         monkeypatch.chdir(folder)
-        line = [numbers.get(word, word) for word in flags.split()]
-        called(main, line, folder / "dest")
+        line = [numbers.get(word, word) for word in KINDS[name].split()]
+        called(("prepare", name), line, folder / "dest")
 
     usual = st.sampled_from(["1", "2", "30", "6", "3"])
     numbers = st.fixed_dictionaries({letter: usual | NUMBERS for letter in "NMK"})
-    fuzz("numbers of scripts", st.tuples(st.sampled_from(sorted(SCRIPTS)), numbers), case)
+    fuzz("numbers of commands", st.tuples(st.sampled_from(sorted(KINDS)), numbers), case)

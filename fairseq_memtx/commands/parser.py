@@ -1,0 +1,61 @@
+"""Command lines whose refusals are one line, and kinds of numbers on them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+PROGRAM = "fairseq-memtx"
+Work = Callable[[argparse.Namespace], object]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, without a page of flags around an error; its exit code is 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """End in one line."""
+        self.exit(2, f"{PROGRAM}: error: {message}: see {self.prog} --help\n")
+
+
+def commands_of(parser: argparse.ArgumentParser, what: str = "COMMAND") -> Any:
+    """Where a parser's commands are added, one of which has to be given."""
+    return parser.add_subparsers(title="commands", metavar=what, required=True)
+
+
+def add_command(
+    commands: Any, name: str, work: Work | None, summary: str, **more: Any
+) -> argparse.ArgumentParser:
+    """A command's parser.
+
+    Args:
+        commands: from `commands_of`.
+        name: of the command.
+        work: gets what is parsed; None if the command has commands of its own.
+        summary: what it does, in a line of the help of all commands.
+        more: of the parser, such as an ``epilog``.
+    """
+    description = f"{summary[0].upper()}{summary[1:]}."
+    parser = commands.add_parser(name, help=summary, description=description, **more)
+    if work is not None:
+        parser.set_defaults(work=work, refuse=parser.error)
+    return parser
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if not 1 <= int(text) < 1 << 31:
+        raise ValueError
+    return int(text)
+
+
+def ratio(text: str) -> float:
+    """A number from one on."""
+    if not 1 <= float(text) < float("inf"):
+        raise ValueError
+    return float(text)
+
+
+def numbers(text: str) -> list[int]:
+    """``20000,40000`` as numbers."""
+    return [int(number) for number in text.strip("[]()").split(",") if number]

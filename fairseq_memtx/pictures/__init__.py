@@ -1,0 +1,1 @@
+"""Pictures of memory and of training, with matplotlib."""

@@ -1,0 +1,1 @@
+"""How fast the models are, side by side with others."""
