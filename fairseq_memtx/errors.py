@@ -9,6 +9,7 @@ import builtins
 import re
 import sys
 from types import TracebackType
+from typing import Any
 
 from . import fairseq_errors
 
@@ -61,7 +62,7 @@ def install_hook() -> None:
     if sys.excepthook is _print_one_line:
         return
     _previous_hook, sys.excepthook = sys.excepthook, _print_one_line
-    hydra = sys.modules.get("hydra._internal.utils")
+    hydra: Any = sys.modules.get("hydra._internal.utils")
     if hydra is not None:
         hydra.CompactHydraException = (hydra.CompactHydraException, MemtxError)
 
@@ -89,9 +90,9 @@ def _named(line: str) -> str:
 def _raised_by_worker(error: BaseException) -> BaseException:
     """What a worker raised that fairseq started, one for each GPU: torch gives its text alone."""
     (_, name, message) = re.findall(r"^((?:\w+\.)*)(\w+): (.*)$", str(error), re.MULTILINE)[-1]
-    kind = MemtxError if name == MemtxError.__name__ else getattr(builtins, name, None)
+    kind: Any = MemtxError if name == MemtxError.__name__ else getattr(builtins, name, None)
     known = isinstance(kind, type) and issubclass(kind, Exception)
-    raised = kind(message) if known else RuntimeError(message)
+    raised: Any = kind(message) if known else RuntimeError(message)
     raised.workers_traceback = str(error)
     return raised
 

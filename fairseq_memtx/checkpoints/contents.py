@@ -117,7 +117,7 @@ def _check(state: Any, path: str) -> None:
     _check_metrics(state.get("extra_state", {}).get("metrics", {}), path)
 
 
-def _check_part(state: dict, part: str, kinds: Any, may_be_missing: bool, path: str) -> None:
+def _check_part(state: Any, part: str, kinds: Any, may_be_missing: bool, path: str) -> None:
     *outer, last = part.split(".")
     for name in outer:
         state = state.get(name)

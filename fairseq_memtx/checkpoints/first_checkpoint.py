@@ -25,8 +25,6 @@ LAST = "checkpoint_last.pt"
 def guard_fairseq() -> None:
     """Let fairseq's trainer begin with a checkpoint that is there and whole."""
     unguarded = Trainer.load_checkpoint
-    if hasattr(unguarded, "begins_whole"):
-        return
 
     @functools.wraps(unguarded)
     def load_checkpoint(trainer: Trainer, filename: str, *args: Any, **kwargs: Any) -> Any:
@@ -34,7 +32,6 @@ def guard_fairseq() -> None:
         other = told_by_first_worker(trainer, lambda: taken_instead(trainer, filename))
         return unguarded(trainer, other or filename, *args, **kwargs)
 
-    load_checkpoint.begins_whole = True
     Trainer.load_checkpoint = load_checkpoint
 
 
@@ -76,7 +73,7 @@ def newest_whole(folder: str, suffix: str = "") -> str | None:
     names = re.compile(rf"checkpoint(\d+|_\d+_\d+|_best|\.best_.+){re.escape(suffix)}\.pt")
     paths = [os.path.join(folder, name) for name in os.listdir(folder) if names.fullmatch(name)]
     updates = {path: _updates(path) for path in sorted(paths)}
-    for path in sorted(paths, key=updates.get, reverse=True):
+    for path in sorted(paths, key=updates.__getitem__, reverse=True):
         try:
             safe_loading.check(path)
         except MemtxError:

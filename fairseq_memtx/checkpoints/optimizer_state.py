@@ -77,8 +77,8 @@ def _wrong_moments(moments: Any, largest_too: bool) -> str | None:
     second = [name for name in moments if str(name).startswith(("exp_avg_sq", "exp_inf"))]
     if "exp_avg" in moments and not second:
         return "no exp_avg_sq"
-    whole = moments.get("exp_avg"), moments.get("exp_avg_sq")
-    if all(moment is not None for moment in whole) and whole[0].shape != whole[1].shape:
+    mean, square = moments.get("exp_avg"), moments.get("exp_avg_sq")
+    if mean is not None and square is not None and mean.shape != square.shape:
         return "moments of different shapes"
     if largest_too and "exp_avg_sq" in moments and "max_exp_avg_sq" not in moments:
         return "no max_exp_avg_sq"

@@ -153,7 +153,7 @@ def forget_written_files(cfg: Any, path: str, overrides: Mapping[str, Any]) -> N
 
     ``--save-predictions`` of the criterion ``sentence_ranking``, unless the user gave it by hand.
     """
-    criterion = cfg.get("criterion") if cfg else None
+    criterion: Any = cfg.get("criterion") if cfg else None
     written = getattr(criterion, "save_predictions", None)
     if written is not None and "save_predictions" not in overrides:
         logger.warning(
@@ -171,7 +171,9 @@ def entries(node: Any) -> list[tuple[str, Any]]:
             in another twice and so on, has no end for those who follow it.
     """
     found: list[tuple[str, Any]] = []
-    rest = [("", OmegaConf.to_container(node) if isinstance(node, DictConfig) else node)]
+    rest: list[tuple[str, Any]] = [
+        ("", OmegaConf.to_container(node) if isinstance(node, DictConfig) else node)
+    ]
     for _ in range(MOST_ENTRIES):
         if not rest:
             return found

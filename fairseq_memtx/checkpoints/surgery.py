@@ -8,12 +8,13 @@ quality). Nothing is dropped or made up without a line in the log.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from ..errors import MemtxError
+from ..memory import MemoryTokens
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dic
         del fitted[key]
         _tell(f"memory lesion: all {saved} memory tokens of the checkpoint are left out")
     elif wanted != saved and fitted:
-        tokens = model.get_submodule(memory)
+        tokens = cast(MemoryTokens, model.get_submodule(memory))
         fitted[key] = tokens.fitted(fitted.get(key, own[key][:0]))
         if wanted < saved:
             _tell(f"memory lesion: the first {wanted} of the checkpoint's {saved} tokens are kept")
@@ -68,7 +69,8 @@ def tile_positions(state_dict: dict[str, Any], key: str, table: nn.Embedding | N
     """
     if key not in state_dict or table is None:
         return
-    saved, first = state_dict[key], table.padding_idx + 1
+    saved = state_dict[key]
+    first = 0 if table.padding_idx is None else table.padding_idx + 1
     has, wants = len(saved) - first, len(table.weight) - first
     if has > wants:
         raise MemtxError(

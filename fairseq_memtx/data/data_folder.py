@@ -15,7 +15,8 @@ from fairseq import utils
 from fairseq.data import Dictionary, data_utils
 
 from ..errors import MemtxError
-from .binarised_text import AGAIN, check_set, count_sentences, read_rows
+from .binarised_index import AGAIN
+from .binarised_text import check_set, count_sentences, read_rows
 
 PREPROCESS = "give the folder that fairseq-preprocess wrote, or run fairseq-preprocess again"
 

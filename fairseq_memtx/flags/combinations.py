@@ -8,7 +8,7 @@ tasks say in ``fits_model`` and ``needs`` which other models they can work with;
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Iterable
 
 from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
@@ -19,7 +19,7 @@ from ..errors import MemtxError
 logger = logging.getLogger(__name__)
 
 
-def check(arch: str, task: str) -> None:
+def check(arch: str, task: str | None) -> None:
     """Look at the architecture and the task that a training begins with.
 
     Raises:
@@ -36,7 +36,7 @@ def check(arch: str, task: str) -> None:
         )
 
 
-def check_task(task: type, name: str, arch: str) -> None:
+def check_task(task: type[Any], name: str | None, arch: str | None) -> None:
     """Look at an architecture that a task of ours is to work with.
 
     Raises:
@@ -51,7 +51,7 @@ def check_task(task: type, name: str, arch: str) -> None:
         )
 
 
-def check_criterion(arch: str, task: str, criterion: str) -> None:
+def check_criterion(arch: str, task: str, criterion: str | None) -> None:
     """Look at the criterion of a training, beside its architecture and task.
 
     Raises:
@@ -87,7 +87,7 @@ def check_output(model: Any, criterion: Any) -> None:
         )
 
 
-def check_trained(model: type, task: Any) -> None:
+def check_trained(model: type[Any], task: Any) -> None:
     """Look at a trained model and the task that is to use it.
 
     A language model that hands memory on is of some use to fairseq's ``language_modeling``, where
@@ -118,11 +118,11 @@ def _known(kind: type) -> bool:
     return kind.__module__.split(".")[0] in ("fairseq", __package__.split(".")[0])
 
 
-def _ours(task: str) -> list[str]:
+def _ours(task: str | None) -> list[str]:
     """Names of our models that can be trained on a task."""
     return [name for name, kind in MODEL_REGISTRY.items() if task in getattr(kind, "fits", ())]
 
 
-def _or(names) -> str:
+def _or(names: Iterable[str]) -> str:
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last

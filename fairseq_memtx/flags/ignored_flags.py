@@ -138,7 +138,7 @@ def _default(owner: type, arch: str | None, name: str) -> Any:
 
 
 @functools.cache
-def _defaults(owner: type, arch: str | None) -> dict[str, Any]:
+def _defaults(owner: type[Any], arch: str | None) -> dict[str, Any]:
     """Of all flags of a class, as fairseq fills them in where a user says nothing."""
     dataclass = getattr(owner, "__dataclass", None)
     filled = argparse.Namespace()

@@ -41,7 +41,7 @@ def explain(parser: argparse.ArgumentParser, message: str) -> str:
     if choice:
         flag, name = choice[1].split("/")[0], choice[2]
         (action,) = (action for action in parser._actions if flag in action.option_strings)
-        return f"{flag} {name} is unknown: {_advice(name, [str(c) for c in action.choices])}"
+        return f"{flag} {name} is unknown: {_advice(name, [str(c) for c in action.choices or ()])}"
     unknown = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
     if unknown:
         words = unknown[1].split()

@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[1] / "config" / "model"
 
 def read(arch: str) -> dict[str, Any]:
     """Sizes of an architecture, by the names of the command line's flags."""
-    sizes = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{arch}.yaml"))
+    sizes: Any = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{arch}.yaml"))
     del sizes["_name"]
     return sizes
 
@@ -50,7 +50,7 @@ def register(
         fill_up(args)
 
 
-def as_namespace(args: Any, model: type) -> Any:
+def as_namespace(args: Any, model: type[Any]) -> Any:
     """A model's configuration as fairseq's transformer reads it.
 
     hydra hands over a `DictConfig`, from which fairseq's ``TransformerConfig.from_namespace`` would
@@ -61,7 +61,7 @@ def as_namespace(args: Any, model: type) -> Any:
     """
     if not isinstance(args, DictConfig):
         return args
-    settings = OmegaConf.to_container(args, resolve=True)
+    settings: Any = OmegaConf.to_container(args, resolve=True)
     unknown = sorted(settings.keys() - _known_names(model))
     if unknown:
         raise MemtxError(
@@ -71,7 +71,7 @@ def as_namespace(args: Any, model: type) -> Any:
     return argparse.Namespace(**settings)
 
 
-def _known_names(model: type) -> set[str]:
+def _known_names(model: type[Any]) -> set[str]:
     parser = argparse.ArgumentParser()
     model.add_args(parser)
     filled_in = argparse.Namespace()

@@ -51,26 +51,26 @@ def check_model(cfg: Any) -> None:
         MemtxError: with the flag, its value and the values that are possible.
     """
     for name in _COUNTS:
-        _at_least(name, getattr(cfg, name, None), 1)
+        _at_least(name, _of(cfg, name), 1)
     if getattr(cfg, "tokens_per_sample", 1) is None:
         raise MemtxError("--tokens-per-sample is missing: say how many tokens are read at once")
     for name in _PARTS:
-        value = getattr(cfg, name, None)
+        value = _of(cfg, name)
         if value is not None and not 0 <= float(value) < 1:
             raise MemtxError(f"{_flag(name)} {value} is out of range: use 0 or more, and below 1")
     _check_shared_table(cfg)
     _check_clusters(cfg)
-    block = getattr(cfg, "quant_noise_pq_block_size", None)
-    if getattr(cfg, "quant_noise_pq", None):
+    block = _of(cfg, "quant_noise_pq_block_size")
+    if _of(cfg, "quant_noise_pq"):
         for name in _COUNTS:
-            if name.endswith("embed_dim") and (getattr(cfg, name, None) or 0) % block:
+            if name.endswith("embed_dim") and (_of(cfg, name) or 0) % block:
                 raise MemtxError(
                     f"{_flag(name)} {getattr(cfg, name)} is no multiple of "
                     f"--quant-noise-pq-block-size {block}, as --quant-noise-pq needs it"
                 )
     for side in ("encoder", "decoder"):
-        channels = getattr(cfg, f"{side}_embed_dim", None)
-        heads = getattr(cfg, f"{side}_attention_heads", None)
+        channels = _of(cfg, f"{side}_embed_dim")
+        heads = _of(cfg, f"{side}_attention_heads")
         if channels and heads and channels % heads:
             raise MemtxError(
                 f"--{side}-embed-dim {channels} cannot be divided among --{side}-attention-heads "
@@ -80,11 +80,11 @@ def check_model(cfg: Any) -> None:
 
 def _check_shared_table(cfg: Any) -> None:
     """One table of words for input and output has one width."""
-    cutoff = getattr(cfg, "adaptive_softmax_cutoff", None)
-    tied = cutoff and getattr(cfg, "backbone", None) == "transformer-xl"
+    cutoff = _of(cfg, "adaptive_softmax_cutoff")
+    tied = cutoff and _of(cfg, "backbone") == "transformer-xl"
     wanted = ("share_decoder_input_output_embed", "share_all_embeddings")
-    width = getattr(cfg, "decoder_input_dim", None) or getattr(cfg, "decoder_embed_dim", None)
-    output = getattr(cfg, "decoder_output_dim", None) or width
+    width = _of(cfg, "decoder_input_dim") or _of(cfg, "decoder_embed_dim")
+    output = _of(cfg, "decoder_output_dim") or width
     shared = tied or (not cutoff and any(getattr(cfg, name, False) for name in wanted))
     if shared and int(output) != int(width):
         raise MemtxError(
@@ -95,15 +95,15 @@ def _check_shared_table(cfg: Any) -> None:
 
 def _check_clusters(cfg: Any) -> None:
     """Clusters of rarer words are narrower, each by the factor."""
-    if getattr(cfg, "backbone", None) == "transformer-xl":
+    if _of(cfg, "backbone") == "transformer-xl":
         return
     for side, end in (("input", "input"), ("output", "softmax")):
-        cutoff = getattr(cfg, f"adaptive_{end}_cutoff", None)
-        width = getattr(cfg, f"decoder_{side}_dim", None) or getattr(cfg, "decoder_embed_dim", None)
+        cutoff = _of(cfg, f"adaptive_{end}_cutoff")
+        width = _of(cfg, f"decoder_{side}_dim") or _of(cfg, "decoder_embed_dim")
         if not cutoff or not width:
             continue
         clusters = len(cutoff.split(",") if isinstance(cutoff, str) else cutoff)
-        factor = getattr(cfg, f"adaptive_{end}_factor", None) or 4
+        factor = _of(cfg, f"adaptive_{end}_factor") or 4
         if not 1 <= factor**clusters <= int(width):
             raise MemtxError(
                 f"--adaptive-{end}-factor {factor} leaves the last of {clusters} clusters of rarer "
@@ -114,10 +114,8 @@ def _check_clusters(cfg: Any) -> None:
 def check_task(cfg: Any, least: dict[str, int]) -> None:
     """Look at the sizes of a task, ``least`` being the smallest of each of one of ours."""
     for name, number in least.items():
-        _at_least(name, getattr(cfg, name, None), number)
-    chances = [
-        getattr(cfg, f"{name}_prob", None) for name in ("mask", "leave_unmasked", "random_token")
-    ]
+        _at_least(name, _of(cfg, name), number)
+    chances = [_of(cfg, f"{name}_prob") for name in ("mask", "leave_unmasked", "random_token")]
     if None not in chances:
         _check_masking(*map(float, chances))
 
@@ -139,17 +137,21 @@ def check_run(run: Any) -> None:
         MemtxError: as `check_model`.
     """
     for group, least, names in _OF_THE_RUN:
-        part = getattr(run, group, None)
+        part = _of(run, group)
         for name in names.split():
-            value = getattr(part, name, None)
+            value = _of(part, name)
             for number in [value] if _single(value) else value:
                 _at_least(name, number, least, most=1 << 63)  # fairseq's own "no limit"
-    scheduler = getattr(run, "lr_scheduler", None)
-    if getattr(scheduler, "_name", None) == "inverse_sqrt":
+    scheduler = _of(run, "lr_scheduler")
+    if _of(scheduler, "_name") == "inverse_sqrt":
         _at_least("warmup_updates", scheduler.warmup_updates, 1)  # the rate is divided by it
-    temperature = getattr(getattr(run, "generation", None), "temperature", None)
+    temperature = _of(_of(run, "generation"), "temperature")
     if temperature is not None and not temperature > 0:
         raise MemtxError(f"--temperature {temperature} is too small: use more than 0")
+
+
+def _of(cfg: Any, name: str) -> Any:
+    return getattr(cfg, name, None)
 
 
 def _at_least(name: str, value: Any, least: int, most: int = MOST) -> None:

@@ -11,6 +11,7 @@ import importlib.util
 import sys
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 OURS = (b"mem_transformer", b"rmt_lm", b"gmat_roberta", b"rmt_language_modeling")
@@ -56,7 +57,7 @@ def _package_is_there() -> bool:
 def _error(file: str) -> Exception:
     errors = importlib.import_module("fairseq_memtx.errors")
     errors.install_hook()
-    (folder,) = importlib.util.find_spec("fairseq_memtx").submodule_search_locations
+    folder = Path(str(errors.__file__)).parent
     return errors.MemtxError(f"{file} is a checkpoint of fairseq-memtx: give --user-dir {folder}")
 
 

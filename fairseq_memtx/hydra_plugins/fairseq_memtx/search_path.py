@@ -16,6 +16,6 @@ class MemtxSearchPath(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add it for fairseq's hydra commands alone: others know our names from the registry."""
         package = importlib.util.find_spec("fairseq_memtx")
-        if "fairseq_cli.hydra_train" in sys.modules and package is not None:
-            (folder,) = package.submodule_search_locations
-            search_path.append("fairseq-memtx", Path(folder, "config").as_uri())
+        if "fairseq_cli.hydra_train" in sys.modules and package and package.origin:
+            folder = Path(package.origin).parent
+            search_path.append("fairseq-memtx", (folder / "config").as_uri())
