@@ -33,14 +33,24 @@ def draw_marks(like: Tensor, dropout: float) -> Tensor:
 
     In the shape and type of ``like``.
     """
-    words = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    bits = words.view(torch.int16)[: like.numel()].view(like.shape)
+    bits = _random_words(-(-like.numel() // 4)).view(torch.int16)
+    bits = bits[: like.numel()].view(like.shape)
     return bits.to(like.dtype).sub_(_dropped_of_65536(dropout) - 2**15 - 0.5)
 
 
 def gain(dropout: float) -> float:
     """By what the kept elements are multiplied."""
     return 2**16 / max(1, 2**16 - _dropped_of_65536(dropout))
+
+
+def _random_words(count: int) -> Tensor:
+    """Numbers of 64 bits, all of them random."""
+    least = -(2**63)
+    if torch.compiler.is_compiling():
+        # torch.compile knows no `random_`. This gives the same numbers, and takes three times as
+        # long where nothing is compiled, since it divides each by the length of its range.
+        return torch.randint(least, -least - 1, (count,)) ^ least
+    return torch.empty(count, dtype=torch.int64).random_(least, None)
 
 
 def _dropped_of_65536(dropout: float) -> int:
