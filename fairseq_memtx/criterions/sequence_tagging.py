@@ -13,6 +13,8 @@ from fairseq.tasks import FairseqTask
 from torch import Tensor
 from torch.nn import functional
 
+UNLABELLED = -100
+
 
 @register_criterion("sequence_tagging", dataclass=FairseqDataclass)
 class SequenceTaggingCriterion(FairseqCriterion):
@@ -31,23 +33,24 @@ class SequenceTaggingCriterion(FairseqCriterion):
 
     def forward(
         self, model: BaseFairseqModel, sample: dict[str, Any], reduce: bool = True
-    ) -> tuple[Tensor, int, dict[str, Any]]:
+    ) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Loss summed over the labels in nats, number of labels, and what is logged."""
         scores, _ = model(
             **sample["net_input"], features_only=True, token_head_name=self.token_head_name
         )
         labelled = sample["target"].ne(self.padding_idx)
-        scores = scores[labelled].float()
-        labels = sample["target"][labelled] - self.first_label
-        loss = functional.cross_entropy(scores, labels, reduction="sum")
+        # Nothing is picked out, which would make a GPU wait to be told how much there is of it.
+        labels = (sample["target"] - self.first_label).masked_fill(~labelled, UNLABELLED)
+        scores, labels, count = scores.float().flatten(0, 1), labels.flatten(), labelled.sum()
+        loss = functional.cross_entropy(scores, labels, ignore_index=UNLABELLED, reduction="sum")
         log = {
             "loss": loss.detach(),
             "right": scores.argmax(dim=-1).eq(labels).sum(),
             "ntokens": sample["ntokens"],
             "nsentences": sample["nsentences"],
-            "sample_size": len(labels),
+            "sample_size": count,
         }
-        return loss, len(labels), log
+        return loss, count, log
 
     @staticmethod
     def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:

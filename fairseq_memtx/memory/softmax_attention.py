@@ -98,9 +98,11 @@ class _DroppedAttention(torch.autograd.Function):
             kept = weights.clamp_min(0)
             of_scores = (g @ v.transpose(-2, -1)).mul_(kept)
             of_scores.addcmul_(weights.abs(), share, value=-1)
-            torch.matmul(kept.transpose(-2, -1), g, out=of_v)
-            torch.matmul(of_scores, k * ctx.scale, out=of_q)
-            torch.matmul(of_scores.transpose(-2, -1), q * ctx.scale, out=of_k)
+            # Copied: these lie in memory as the rows of a layer do, and torch.compile wants an
+            # ``out`` in one piece.
+            of_v.copy_(kept.transpose(-2, -1) @ g)
+            of_q.copy_(of_scores @ (k * ctx.scale))
+            of_k.copy_(of_scores.transpose(-2, -1) @ (q * ctx.scale))
         return of_query, of_key, of_value, None, None
 
 

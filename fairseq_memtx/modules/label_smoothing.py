@@ -69,5 +69,5 @@ class _LabelSmoothedNLL(torch.autograd.Function):
         slope = probabilities.mul_(grad).sub_(grad * ctx.other)
         right = (-ctx.right * grad).to(slope.dtype).expand(len(target), 1)
         slope.scatter_add_(-1, target.unsqueeze(-1), right)
-        slope[ctx.padding] = 0.0
+        slope.masked_fill_(ctx.padding.unsqueeze(-1), 0.0)
         return slope.to(ctx.dtype), None, None, None
