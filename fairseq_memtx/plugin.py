@@ -14,7 +14,7 @@ errors.install_hook()
 from . import versions
 
 versions.check()
-versions.check_first(__package__)
+versions.check_registered_once(__package__)
 
 from . import compat
 

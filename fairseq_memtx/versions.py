@@ -1,11 +1,8 @@
-"""Which Python, torch, numpy and fairseq there are, and whether they will do."""
+"""Whether this Python and this fairseq will do."""
 
 from __future__ import annotations
 
 import sys
-
-import numpy
-import torch
 
 from .errors import MemtxError
 
@@ -42,7 +39,7 @@ def check(python: tuple[int, ...] = sys.version_info[:3]) -> None:
             )
 
 
-def check_first(package: str) -> None:
+def check_registered_once(package: str) -> None:
     """Let the package be registered under one name, and from one folder.
 
     Raises:
@@ -59,15 +56,3 @@ def check_first(package: str) -> None:
             f"the models of {second} were registered from {folder} before: give that folder to "
             "--user-dir, or leave one of the two out"
         )
-
-
-def versions() -> dict[str, str]:
-    """Name and version of everything that matters in a bug report."""
-    import fairseq
-
-    return {
-        "python": sys.version.split()[0],
-        "fairseq": fairseq.__version__,
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-    }

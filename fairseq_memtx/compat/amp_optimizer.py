@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from fairseq.optim import AMPOptimizer
 
+from . import says
+
+UPSTREAM = "no thread found: AMPOptimizer.step in optim/amp_optimizer.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(AMPOptimizer.step, "fp32_optimizer")
+
 
 def mend() -> None:
     """Divide the gradients of ``--amp`` by the scale of the loss once.

@@ -6,6 +6,20 @@ import numpy
 from fairseq.data import bucket_pad_length_dataset, data_utils
 from fairseq.data.audio import raw_audio_dataset
 
+UPSTREAM = (
+    "no thread found: get_buckets in data/data_utils.py; "
+    "numpy: https://github.com/numpy/numpy/pull/20327"
+)
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    try:
+        data_utils.get_buckets(numpy.arange(4), 2)
+    except TypeError:
+        return True
+    return False
+
 
 def mend() -> None:
     """Let fairseq's ``data_utils.get_buckets`` say ``method``.
@@ -13,11 +27,8 @@ def mend() -> None:
     What it calls ``interpolation`` is ``method`` since numpy 1.22, and numpy 2.4 no longer knows
     the old name.
     """
-    try:
-        data_utils.get_buckets(numpy.arange(4), 2)
-    except TypeError:
-        for module in (data_utils, bucket_pad_length_dataset, raw_audio_dataset):
-            module.get_buckets = get_buckets
+    for module in (data_utils, bucket_pad_length_dataset, raw_audio_dataset):
+        module.get_buckets = get_buckets
 
 
 def get_buckets(sizes: numpy.ndarray, num_buckets: int) -> numpy.ndarray:

@@ -6,14 +6,21 @@ import functools
 
 from fairseq.data import indexed_dataset
 
-from ..data.binarised_text import check_set
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5543"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(indexed_dataset.make_dataset, "MMapIndexedDataset")
 
 
 def mend() -> None:
     """Put `check_set` in front of the one function by which fairseq opens binarised text."""
+    from ..data.binarised_text import check_set
+
     unchecked = indexed_dataset.make_dataset
-    if hasattr(unchecked, "__wrapped__"):
-        return
 
     @functools.wraps(unchecked)
     def make_dataset(path, impl, fix_lua_indexing=False, dictionary=None):

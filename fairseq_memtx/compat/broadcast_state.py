@@ -12,6 +12,9 @@ from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
 
 from ..errors import MemtxError, explain
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5603"
 
 
 class _Refusal:
@@ -30,6 +33,11 @@ def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> 
     return message[0]
 
 
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(distributed_utils._broadcast_object_slow, "BytesIO", "load")
+
+
 def mend() -> None:
     """Let several workers load a checkpoint.
 
@@ -43,8 +51,6 @@ def mend() -> None:
     another folder, as on two hosts without a common disk, they would not even wait. Now all of them
     end with the same line.
     """
-    if distributed_utils._broadcast_object_slow is _broadcast_object:
-        return
     distributed_utils._broadcast_object_slow = _broadcast_object
     unmended = Trainer.load_checkpoint
 

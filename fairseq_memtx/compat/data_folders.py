@@ -7,15 +7,22 @@ from pathlib import Path
 
 from fairseq.data import data_utils
 
-from ..data.data_folder import what_it_is
 from ..errors import MemtxError
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/4934"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(data_utils.infer_language_pair, "ls")
 
 
 def mend() -> None:
     """Let fairseq say which folder it found no language pair in, and what that folder is."""
+    from ..data.data_folder import what_it_is
+
     unnamed = data_utils.infer_language_pair
-    if hasattr(unnamed, "__wrapped__"):
-        return
 
     @functools.wraps(unnamed)
     def infer_language_pair(path):

@@ -10,7 +10,14 @@ from fairseq.modules import AdaptiveInput, LayerDropModuleList
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2879"
+
 logger = logging.getLogger(__name__)
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return distributed_fairseq_model.DistributedDataParallel is DistributedDataParallel
 
 
 def mend() -> None:

@@ -14,18 +14,23 @@ from typing import Callable
 from fairseq.data import Dictionary
 from fairseq.file_io import PathManager
 
-from ..data.data_folder import what_it_is
-from ..data.text_files import read_text
 from ..errors import MemtxError
+from ..text import read_text
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/4660"
 
 FORMAT = "a dictionary has a word, a space and a count in every line, as fairseq-preprocess writes"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(Dictionary.add_from_file, "rsplit")
 
 
 def mend() -> None:
     """Put the check around the one method by which fairseq reads a dictionary."""
     unchecked = Dictionary.add_from_file
-    if hasattr(unchecked, "__wrapped__"):
-        return
 
     @functools.wraps(unchecked)
     def add_from_file(dictionary, file):
@@ -38,6 +43,8 @@ def mend() -> None:
 
 
 def _add(dictionary: Dictionary, path: Path, unchecked: Callable[..., None]) -> None:
+    from ..data.data_folder import what_it_is
+
     if not path.exists():
         raise MemtxError(f"there is no dictionary {path}: {what_it_is(path.parent)}")
     text = read_text(path, FORMAT)

@@ -8,6 +8,14 @@ from typing import Any, Iterator
 
 from fairseq.logging import progress_bar
 
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1726"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    command = sys.modules.get("fairseq_cli.validate")  # which sets up logging when it is imported
+    return command is not None and command.progress_bar is progress_bar
+
 
 def mend() -> None:
     """Let ``fairseq-validate`` pass over the batch that a worker has not.
@@ -15,9 +23,8 @@ def mend() -> None:
     Where the batches of a set cannot be dealt out evenly, the last workers get an empty one. The
     trainer puts another in its place; ``fairseq_cli/validate.py`` gives it to the model.
     """
-    command = sys.modules.get("fairseq_cli.validate")  # which sets up logging when it is imported
-    if command is not None:
-        command.progress_bar = SimpleNamespace(progress_bar=_over_batches)
+    command = sys.modules["fairseq_cli.validate"]
+    command.progress_bar = SimpleNamespace(progress_bar=_over_batches)
 
 
 def _over_batches(batches: Any, **options: Any) -> progress_bar.BaseProgressBar:

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from dataclasses import make_dataclass
 
+from fairseq.dataclass import FairseqDataclass
+from fairseq.registry import REGISTRIES
+from hydra.core.config_store import ConfigStore
+
+GROUPS = ("bpe", "tokenizer")
+UPSTREAM = "no thread found: override_module_args in dataclass/utils.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return any(map(_without_flags, GROUPS))
+
 
 def mend() -> None:
     """Give encoders that have no flags an empty configuration.
@@ -12,14 +24,15 @@ def mend() -> None:
     composes ``bpe=characters`` (`override_module_args` in ``dataclass/utils.py``, with
     ``use_name_as_val``), which hydra then looks for and does not find.
     """
-    from fairseq.dataclass import FairseqDataclass
-    from fairseq.registry import REGISTRIES
-    from hydra.core.config_store import ConfigStore
-
-    for group in ("bpe", "tokenizer"):
+    for group in GROUPS:
         known = REGISTRIES[group]["dataclass_registry"]
-        for name in REGISTRIES[group]["registry"].keys() - known.keys():
+        for name in _without_flags(group):
             known[name] = make_dataclass("EmptyConfig", [], bases=(FairseqDataclass,))
             node = known[name]()
             node._name = name
             ConfigStore.instance().store(name=name, group=group, node=node, provider="fairseq")
+
+
+def _without_flags(group: str) -> set[str]:
+    registry = REGISTRIES[group]
+    return registry["registry"].keys() - registry["dataclass_registry"].keys()

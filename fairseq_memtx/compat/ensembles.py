@@ -6,22 +6,31 @@ import argparse
 import functools
 import sys
 
+from fairseq import checkpoint_utils
+
+UPSTREAM = "no thread found: main in fairseq_cli/eval_lm.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    command = sys.modules.get("fairseq_cli.eval_lm")
+    return command is not None and command.checkpoint_utils is checkpoint_utils
+
 
 def mend() -> None:
     """Let ``fairseq-eval-lm --path A:B`` load two models, as ``fairseq-generate`` does.
 
     fairseq looks for one file of that name (``fairseq_cli/eval_lm.py``, ``main``).
     """
-    command = sys.modules.get("fairseq_cli.eval_lm")
-    if command is None or isinstance(command.checkpoint_utils, argparse.Namespace):
-        return
-    loader = command.checkpoint_utils
+    command = sys.modules["fairseq_cli.eval_lm"]
 
     def load_model_ensemble_and_task(filenames, *args, **kwargs):
         paths = [part for name in filenames for part in command.utils.split_paths(name)]
-        return loader.load_model_ensemble_and_task(paths, *args, **kwargs)
+        return checkpoint_utils.load_model_ensemble_and_task(paths, *args, **kwargs)
 
-    functools.update_wrapper(load_model_ensemble_and_task, loader.load_model_ensemble_and_task)
+    functools.update_wrapper(
+        load_model_ensemble_and_task, checkpoint_utils.load_model_ensemble_and_task
+    )
     command.checkpoint_utils = argparse.Namespace(
         load_model_ensemble_and_task=load_model_ensemble_and_task
     )

@@ -5,6 +5,17 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from fairseq.data.iterators import EpochBatchIterator
+
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1156"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(EpochBatchIterator.next_epoch_itr, "_get_iterator_for_epoch")
+
 
 def mend() -> None:
     """Give every epoch of training a data loader of its own.
@@ -19,14 +30,10 @@ def mend() -> None:
     Validation, which is the same in every epoch, keeps its loader and so its workers, unless it was
     left before its end (``--max-valid-steps``): then a thread still reads from it.
     """
-    from fairseq.data.iterators import EpochBatchIterator
-
     unmended_next, unmended_load = (
         EpochBatchIterator.next_epoch_itr,
         EpochBatchIterator.load_state_dict,
     )
-    if hasattr(unmended_next, "renews_loader"):
-        return
 
     @functools.wraps(unmended_next)
     def next_epoch_itr(
@@ -43,7 +50,6 @@ def mend() -> None:
         _keep_nothing(iterator)
         unmended_load(iterator, state_dict)
 
-    next_epoch_itr.renews_loader = True
     EpochBatchIterator.next_epoch_itr = next_epoch_itr
     EpochBatchIterator.load_state_dict = load_state_dict
 

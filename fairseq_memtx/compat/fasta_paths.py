@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import shlex
 
+from fairseq.data.fasta_dataset import FastaDataset
+
+from . import says
+
+UPSTREAM = "no thread found: FastaDataset._build_index in data/fasta_dataset.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(FastaDataset._build_index, "check_output")
+
 
 def mend() -> None:
     """Let a shell take the name of a FASTA file for a name, whatever is in it.
@@ -12,14 +23,9 @@ def mend() -> None:
     (``fasta_dataset.py``, ``_build_index``). A folder of data or a language that is called
     ``a;b`` ran ``b``.
     """
-    from fairseq.data.fasta_dataset import FastaDataset
-
     unmended = FastaDataset._build_index
-    if hasattr(unmended, "unmended"):
-        return
 
     def build_index(dataset: FastaDataset, path: str):
         return unmended(dataset, shlex.quote(path))
 
-    build_index.unmended = unmended
     FastaDataset._build_index = build_index

@@ -5,6 +5,17 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from fairseq.tasks import FairseqTask
+
+from . import says
+
+UPSTREAM = "no thread found: FairseqTask.get_batch_iterator in tasks/fairseq_task.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(FairseqTask.get_batch_iterator, "can_reuse_epoch_itr")
+
 
 def mend() -> None:
     """Let every process make the batches that a run makes in its first epoch.
@@ -16,11 +27,7 @@ def mend() -> None:
     twice and others never. Iterators that are made anew in every epoch, as with
     ``--update-epoch-batch-itr`` or several folders of data, have no such fault.
     """
-    from fairseq.tasks import FairseqTask
-
     unmended = FairseqTask.get_batch_iterator
-    if hasattr(unmended, "of_first_epoch"):
-        return
 
     @functools.wraps(unmended)
     def get_batch_iterator(
@@ -43,5 +50,4 @@ def mend() -> None:
         dataset.set_epoch(epoch)
         return iterator
 
-    get_batch_iterator.of_first_epoch = True
     FairseqTask.get_batch_iterator = get_batch_iterator

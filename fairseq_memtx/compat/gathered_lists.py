@@ -8,6 +8,15 @@ import torch.distributed
 from fairseq import utils
 from fairseq.distributed import utils as distributed_utils
 
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1491"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(distributed_utils.all_gather_list, "ByteTensor") and not distributed_utils.use_xla()
+
 
 def mend() -> None:
     """Let workers without a GPU exchange lists of figures, of any size.
@@ -16,8 +25,7 @@ def mend() -> None:
     losses of its workers, keeps its buffers on a GPU and ends where the list is longer than
     ``--all-gather-list-size``. torch's own knows neither limit.
     """
-    if not distributed_utils.use_xla():
-        distributed_utils.all_gather_list = _all_gather_list
+    distributed_utils.all_gather_list = _all_gather_list
 
 
 def _all_gather_list(data: Any, group: Any = None, max_size: int = 0) -> list[Any]:

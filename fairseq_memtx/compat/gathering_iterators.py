@@ -7,6 +7,15 @@ from typing import Any
 
 from fairseq import checkpoint_utils
 
+from . import says
+
+UPSTREAM = "no thread found: save_checkpoint in checkpoint_utils.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(checkpoint_utils.save_checkpoint, "end_of_epoch")
+
 
 def mend() -> None:
     """Give an iterator of data a moment to gather its state before a checkpoint is written.
@@ -16,8 +25,6 @@ def mend() -> None:
     to be at hand. So every worker calls the iterator's ``gather``, where it has one, first.
     """
     unmended = checkpoint_utils.save_checkpoint
-    if hasattr(unmended, "gathers"):
-        return
 
     @functools.wraps(unmended)
     def save_checkpoint(cfg: Any, trainer: Any, epoch_itr: Any, val_loss: Any) -> Any:
@@ -25,5 +32,4 @@ def mend() -> None:
             epoch_itr.gather()
         return unmended(cfg, trainer, epoch_itr, val_loss)
 
-    save_checkpoint.gathers = True
     checkpoint_utils.save_checkpoint = save_checkpoint

@@ -8,6 +8,15 @@ import torch
 from fairseq import utils
 from torch import Tensor
 
+from . import says
+
+UPSTREAM = "no thread found: clip_grad_norm_ in utils.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(utils.clip_grad_norm_, "current_device")
+
 
 def mend() -> None:
     """Let ``--cpu`` train where there is a GPU too.
@@ -16,8 +25,6 @@ def mend() -> None:
     multiplies gradients on the CPU by it, which torch refuses.
     """
     unmended = utils.clip_grad_norm_
-    if unmended.__module__ == __name__:
-        return
 
     def clip_grad_norm_(params, max_norm, aggregate_norm_fn=None) -> Tensor:
         params = [params] if isinstance(params, Tensor) else list(params)

@@ -9,8 +9,17 @@ import torch
 from fairseq.optim import AMPOptimizer, FP16Optimizer, MemoryEfficientFP16Optimizer
 from torch import Tensor
 
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/755"
+
 STATE = "half_precision"  # under this name it lies in the optimiser's state
 COUNTS = ("_iter", "_last_overflow_iter", "_last_rescale_iter", "_overflows_since_rescale")
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(FP16Optimizer.state_dict, "fp32_optimizer")
 
 
 def mend() -> None:
@@ -22,9 +31,8 @@ def mend() -> None:
     fairseq without this mend passes over what is saved here.
     """
     for kind in (FP16Optimizer, MemoryEfficientFP16Optimizer, AMPOptimizer):
-        if not hasattr(kind.state_dict, "__wrapped__"):
-            kind.state_dict = _with_more(kind.state_dict)
-            kind.load_state_dict = _loading_more(kind.load_state_dict)
+        kind.state_dict = _with_more(kind.state_dict)
+        kind.load_state_dict = _loading_more(kind.load_state_dict)
 
 
 def _with_more(state_dict: Any) -> Any:

@@ -11,6 +11,14 @@ from fairseq.distributed import utils as distributed_utils
 from fairseq.trainer import Trainer
 
 from ..errors import MemtxError
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2879"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(distributed_utils.call_main, "infer_init_method")
 
 
 def mend() -> None:
@@ -21,8 +29,6 @@ def mend() -> None:
     host, every process was a run of its own that looked healthy, and wrote over the others'
     checkpoints.
     """
-    if hasattr(distributed_utils.call_main, "__wrapped__"):
-        return
     unmended = distributed_utils.call_main
 
     @functools.wraps(unmended)

@@ -5,6 +5,17 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from fairseq.sequence_generator import SequenceGenerator
+
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/3078"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(SequenceGenerator._generate, "max_len_a")
+
 
 def mend() -> None:
     """Let ``--max-len-a`` multiply a sentence's own length, and not that of the batch's longest.
@@ -13,11 +24,7 @@ def mend() -> None:
     a translation that runs on to it ends elsewhere in another batch. Here a sentence that has come
     to its own limit has nothing left to choose but its end.
     """
-    from fairseq.sequence_generator import SequenceGenerator
-
     unlimited = SequenceGenerator._generate
-    if hasattr(unlimited, "__wrapped__"):
-        return
 
     @functools.wraps(unlimited)
     def _generate(self: Any, sample: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -2,9 +2,9 @@
 
 fairseq gives strings of its configuration to ``eval``: ``--encoder-layers "[(512, 3)] * 20"``,
 ``--adam-betas "(0.9, 0.98)"``, ``--model-overrides``, cutoffs, filters and many more. The
-configuration may come with somebody's checkpoint, and then their program would run
-(https://github.com/facebookresearch/fairseq/issues/1937). Here the name ``eval`` means something
-else in every module of fairseq, imported already or later: a reader of plain values.
+configuration may come with somebody's checkpoint, and then their program would run. Here the name
+``eval`` means something else in every module of fairseq, imported already or later: a reader of
+plain values.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import fairseq.utils
 
 from ..errors import MemtxError
 
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1937"
+
 PACKAGES = ("fairseq", "fairseq_cli", "examples")
 LONGEST_TEXT = 1_000_000  # characters
 MOST_ENTRIES = 100_000  # of a list that is written with * or +
@@ -31,10 +33,13 @@ SHOWN = 60  # characters of a refused text
 OPERATIONS = {ast.Add: operator.add, ast.Mult: operator.mul}
 
 
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return not hasattr(fairseq.utils, "eval")
+
+
 def mend() -> None:
     """Let ``eval`` be `literal` in all of fairseq."""
-    if hasattr(fairseq.utils, "eval"):
-        return
     for module in list(sys.modules.values()):
         if _is_of_fairseq(module):
             vars(module)["eval"] = literal

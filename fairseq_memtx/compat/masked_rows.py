@@ -6,9 +6,19 @@ import functools
 import re
 from typing import Any
 
+from fairseq.tasks import masked_lm
+
 from ..errors import MemtxError
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2583"
 
 INVALID = re.compile(r"Size of sample #(\d+) is invalid \(=(\d+)\) since max_positions=(\d+)")
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(masked_lm.MaskedLMTask.filter_indices_by_size, "filter_indices_by_size")
 
 
 def mend() -> None:
@@ -18,10 +28,6 @@ def mend() -> None:
     lines are one too long, and left out. What is too long even so is told by the name of the flag
     that a row has its length from.
     """
-    from fairseq.tasks import masked_lm
-
-    if hasattr(masked_lm.maybe_shorten_dataset, "__wrapped__"):
-        return
     unchanged = masked_lm.maybe_shorten_dataset
 
     @functools.wraps(unchanged)

@@ -6,12 +6,18 @@ import argparse
 
 import numpy
 
+UPSTREAM = "https://github.com/numpy/numpy/pull/23830"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return not hasattr(numpy, "compat")
+
 
 def mend() -> None:
     """Give numpy 2 the name that it had.
 
     In ``token_block_dataset.py`` (break mode ``eos``) and ``language_pair_dataset.py``
-    (``--num-batch-buckets``). Removed by numpy 2.0: https://github.com/numpy/numpy/pull/23830
+    (``--num-batch-buckets``). Removed by numpy 2.0.
     """
-    if not hasattr(numpy, "compat"):
-        numpy.compat = argparse.Namespace(long=int)
+    numpy.compat = argparse.Namespace(long=int)

@@ -11,8 +11,16 @@ from fairseq.trainer import Trainer
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import MemtxError
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/pull/3989"
 
 _ADVICE = "use smaller batches (--batch-size, --max-tokens)"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(Trainer._fast_stat_sync_sum, "all_reduce_dict")
 
 
 def mend() -> None:
@@ -23,8 +31,6 @@ def mend() -> None:
     Now it sends zeros. Under ``--ddp-backend pytorch_ddp`` the others already wait for its
     gradient, inside their backward pass, and nothing can be left out: it ends, with a line.
     """
-    if hasattr(Trainer._fast_stat_sync_sum, "__wrapped__"):
-        return
     sum_figures, log_out_of_memory = Trainer._fast_stat_sync_sum, Trainer._log_oom
 
     @functools.wraps(sum_figures)

@@ -18,12 +18,18 @@ from fairseq.data.encoders.subword_nmt_bpe import SubwordNMTBPE
 
 from ..errors import MemtxError
 from ..text import read_encoder
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1617"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(encoders.build_bpe, "choice")
 
 
 def mend() -> None:
     """Put the checks around the functions that build a BPE and that turn numbers into text."""
-    if hasattr(encoders.build_bpe, "__wrapped__"):
-        return
     unchecked = encoders.build_bpe
 
     @functools.wraps(unchecked)

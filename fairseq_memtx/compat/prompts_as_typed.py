@@ -13,6 +13,9 @@ from typing import Iterator
 
 from ..errors import MemtxError
 from ..text import decode, read_lines
+from . import says
+
+UPSTREAM = "no thread found: buffered_read in fairseq_cli/interactive.py"
 
 
 class Prompt(str):
@@ -25,11 +28,15 @@ class Prompt(str):
     typed: str
 
 
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    command = sys.modules.get("fairseq_cli.interactive")
+    return command is not None and says(command.buffered_read, "strip")
+
+
 def mend() -> None:
     """Let ``fairseq-interactive`` remember what was typed, for encoders to which spaces matter."""
-    interactive = sys.modules.get("fairseq_cli.interactive")
-    if interactive is not None and hasattr(interactive, "buffered_read"):
-        interactive.buffered_read = buffered_read
+    sys.modules["fairseq_cli.interactive"].buffered_read = buffered_read
 
 
 def buffered_read(input: str, buffer_size: int) -> Iterator[list[Prompt]]:

@@ -8,7 +8,16 @@ import torch
 from fairseq.modules import checkpoint_activations
 from torch.utils.checkpoint import checkpoint
 
+from . import says
+
+UPSTREAM = "https://github.com/pytorch/pytorch/issues/24005"
+
 _unmended = checkpoint_activations._checkpointed_forward
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(checkpoint_activations._checkpointed_forward, "CheckpointFunction")
 
 
 def mend() -> None:

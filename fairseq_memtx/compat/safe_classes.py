@@ -8,6 +8,8 @@ from typing import Any
 import numpy
 import torch
 
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5603"
+
 
 def safe_classes() -> list[Any]:
     """What fairseq's checkpoints hold beside tensors and plain Python values.
@@ -34,10 +36,16 @@ def safe_classes() -> list[Any]:
     ]
 
 
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    if not hasattr(torch.serialization, "get_safe_globals"):  # before torch 2.5
+        return False
+    return argparse.Namespace not in torch.serialization.get_safe_globals()
+
+
 def mend() -> None:
     """Add what fairseq's checkpoints hold to torch's allow-list, and nothing else.
 
     torch 2.6 and later load weights only; the protection stays on.
     """
-    if hasattr(torch.serialization, "add_safe_globals"):
-        torch.serialization.add_safe_globals(safe_classes())
+    torch.serialization.add_safe_globals(safe_classes())

@@ -2,8 +2,7 @@
 
 fairseq's ``--tokenizer moses --bpe subword_nmt`` leaves out two of the steps by which a folder was
 prepared: it does not make punctuation uniform, and it knows no vocabulary, so that it makes pieces
-that the model has never seen (https://github.com/facebookresearch/fairseq/issues/2160). Nor does it
-know whether the text was lower-cased.
+that the model has never seen. Nor does it know whether the text was lower-cased.
 """
 
 from __future__ import annotations
@@ -11,8 +10,18 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-from ..data.folder_pieces import folder_bpe, folder_tokenizer, record_of
-from ..data.text_encoders import LowerCase, WholeText
+from fairseq.hub_utils import GeneratorHubInterface
+from fairseq.models.roberta.hub_interface import RobertaHubInterface
+from fairseq.tasks import FairseqTask
+
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2160"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(FairseqTask.build_bpe, "build_bpe")
 
 
 def mend() -> None:
@@ -21,12 +30,9 @@ def mend() -> None:
     ``fairseq-interactive`` and ``fairseq-generate`` ask the task for both. The hub interfaces do
     not, and get what it builds afterwards.
     """
-    from fairseq.hub_utils import GeneratorHubInterface
-    from fairseq.models.roberta.hub_interface import RobertaHubInterface
-    from fairseq.tasks import FairseqTask
+    from ..data.folder_pieces import folder_bpe, folder_tokenizer, record_of
+    from ..data.text_encoders import LowerCase, WholeText
 
-    if hasattr(FairseqTask.build_bpe, "__wrapped__"):
-        return
     FairseqTask.build_tokenizer = _by_record(FairseqTask.build_tokenizer, folder_tokenizer)
     FairseqTask.build_bpe = _by_record(FairseqTask.build_bpe, folder_bpe)
 
@@ -50,6 +56,8 @@ def mend() -> None:
 
 
 def _by_record(build: Callable, wrap: Callable) -> Callable:
+    from ..data.folder_pieces import record_of
+
     @functools.wraps(build)
     def built(task: Any, settings: Any) -> Any:
         encoder, record = build(task, settings), record_of(task, settings)

@@ -8,20 +8,27 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..data.binarised_text import count_sentences
+from fairseq.tasks.sentence_prediction import SentencePredictionTask
+
 from ..errors import MemtxError
 from ..text import decode, read_lines
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2376"
 
 logger = logging.getLogger(__name__)
 
 
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(SentencePredictionTask.load_dataset, "regression_target")
+
+
 def mend() -> None:
     """Look at the flags and the targets of the task before it loads a set."""
-    from fairseq.tasks.sentence_prediction import SentencePredictionTask
+    from ..data.binarised_text import count_sentences
 
     unchecked = SentencePredictionTask.load_dataset
-    if hasattr(unchecked, "__wrapped__"):
-        return
 
     @functools.wraps(unchecked)
     def load_dataset(task: Any, split: str, *arguments: Any, **more: Any) -> Any:

@@ -5,6 +5,17 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from fairseq.trainer import Trainer
+
+from . import says
+
+UPSTREAM = "no thread found: Trainer.set_num_updates in trainer.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(Trainer.set_num_updates, "quantizer")
+
 
 def mend() -> None:
     """Let the trainer tell its task how many updates were made.
@@ -13,11 +24,7 @@ def mend() -> None:
     update and when a checkpoint is loaded, unless its optimizer is left out. A task hears of it in
     a step alone, which is too late for what the data of an epoch are to be.
     """
-    from fairseq.trainer import Trainer
-
     unmended = Trainer.set_num_updates
-    if hasattr(unmended, "tells_task"):
-        return
 
     @functools.wraps(unmended)
     def set_num_updates(trainer: Any, num_updates: int) -> None:
@@ -25,5 +32,4 @@ def mend() -> None:
         if hasattr(trainer.task, "set_num_updates"):
             trainer.task.set_num_updates(num_updates)
 
-    set_num_updates.tells_task = True
     Trainer.set_num_updates = set_num_updates

@@ -7,10 +7,21 @@ import os
 import time
 from typing import Any, Callable
 
+from fairseq import checkpoint_utils
+from fairseq.file_io import PathManager
+
 from ..errors import MemtxError
+from . import says
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2684"
 
 TRIES = 3  # as many as fairseq, for storage that is away for a moment
 PAUSE = 2.5  # seconds between them
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    return says(PathManager.copy, "copyfile")
 
 
 def mend() -> None:
@@ -21,11 +32,6 @@ def mend() -> None:
     a full disk, it leaves them torn. Its second try to write the first goes on in the file behind
     the rest of the first try. Both now leave what was there before, and nothing half-written.
     """
-    from fairseq import checkpoint_utils
-    from fairseq.file_io import PathManager
-
-    if hasattr(PathManager.copy, "unmended"):
-        return
     unmended_copy, unmended_save = PathManager.copy, checkpoint_utils.torch_persistent_save
 
     def copy(src_path: str, dst_path: str, overwrite: bool = False) -> bool:
@@ -44,7 +50,6 @@ def mend() -> None:
         else:
             _write_aside(filename, save)
 
-    copy.unmended = unmended_copy
     PathManager.copy = staticmethod(copy)
     checkpoint_utils.torch_persistent_save = torch_persistent_save
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from fairseq.tasks import LegacyFairseqTask, masked_lm
+
+UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/3924"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    task = masked_lm.MaskedLMTask
+    return not issubclass(task, LegacyFairseqTask) and not hasattr(task, "args")
+
 
 def mend() -> None:
     """Let ``masked_lm --mask-whole-words`` find the settings of ``--bpe``.
 
-    The task looks for them in ``self.args``, which it lost when it got a configuration of its own:
-    https://github.com/facebookresearch/fairseq/issues/3924. They lie beside the task's, in the
-    configuration around both. With that, fairseq knows the words of every BPE but subword_nmt and
-    fastbpe; `whole_words` knows all.
+    The task looks for them in ``self.args``, which it lost when it got a configuration of its own.
+    They lie beside the task's, in the configuration around both. With that, fairseq knows the words
+    of every BPE but subword_nmt and fastbpe; `whole_words` knows all.
     """
-    from fairseq.tasks import LegacyFairseqTask, masked_lm
-
     from ..data.whole_words import word_beginnings
 
-    if not issubclass(masked_lm.MaskedLMTask, LegacyFairseqTask):
-        masked_lm.MaskedLMTask.args = property(lambda task: task.cfg._get_parent().bpe)
-        masked_lm.get_whole_word_mask = word_beginnings
+    masked_lm.MaskedLMTask.args = property(lambda task: task.cfg._get_parent().bpe)
+    masked_lm.get_whole_word_mask = word_beginnings

@@ -6,6 +6,16 @@ import functools
 import sys
 from typing import Any, Iterable, Iterator
 
+from . import says
+
+UPSTREAM = "no thread found: eval_lm in fairseq_cli/eval_lm.py"
+
+
+def needed() -> bool:
+    """Whether this fairseq still has the fault."""
+    command = sys.modules.get("fairseq_cli.eval_lm")
+    return command is not None and says(command.eval_lm, "tgt_len")
+
 
 def mend() -> None:
     """Let the loss of ``fairseq-eval-lm --remove-bpe`` be one per word.
@@ -14,9 +24,7 @@ def mend() -> None:
     word for it, unless it is the last of its row: then the word counts there, and again in the
     next row, where it ends (`eval_lm`, ``range(tgt_len - 1)``).
     """
-    command = sys.modules.get("fairseq_cli.eval_lm")
-    if command is None or hasattr(command.eval_lm, "__wrapped__"):
-        return
+    command = sys.modules["fairseq_cli.eval_lm"]
     unchanged = command.eval_lm
 
     @functools.wraps(unchanged)

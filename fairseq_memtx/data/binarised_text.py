@@ -14,9 +14,9 @@ import numpy as np
 from fairseq.data import indexed_dataset
 
 from ..errors import MemtxError
+from ..text import read_text
 from . import binarised_index
 from .binarised_index import AGAIN, Index, mapped
-from .text_files import read_text
 
 
 def check_set(prefix: str, impl: str | None = None, symbols: int | None = None) -> None:

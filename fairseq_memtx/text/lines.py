@@ -36,24 +36,29 @@ def read_lines(file: Iterable[bytes], path: Path) -> Iterator[bytes]:
         yield line.rstrip(b"\r\n")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, advice: str = "") -> str:
     """All of a file as text, without a mark at its start.
+
+    Args:
+        path: of the file.
+        advice: what to do if it is no text.
 
     Raises:
         MemtxError: if it is not there, is no file, cannot be read, or is not UTF-8, naming the
             line.
     """
+    advice = f": {advice}" if advice else ""
     if path.exists() and not path.is_file():
-        raise MemtxError(f"{path} is no file")  # to read from a pipe would never end
+        raise MemtxError(f"{path} is no file{advice}")  # to read from a pipe would never end
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise MemtxError(f"{path} cannot be read ({error.strerror})") from error
+        raise MemtxError(f"{path} cannot be read ({error.strerror}){advice}") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise MemtxError(f"{path}, line {line}: not UTF-8 ({error.reason})") from error
+        raise MemtxError(f"{path}, line {line}: not UTF-8 ({error.reason}){advice}") from error
 
 
 def decode(line: bytes, where: str) -> str:

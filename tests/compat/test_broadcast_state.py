@@ -53,6 +53,7 @@ def refusals(folder: str) -> list[str]:
     """What a worker says of a checkpoint that only the first has, and of one that is torn."""
     from fairseq.trainer import Trainer
 
+    import fairseq_memtx.models  # noqa: F401
     from fairseq_memtx.errors import MemtxError
 
     worker, trainer = torch.distributed.get_rank(), trainer_of(folder, restore_file="asked for")

@@ -1,4 +1,7 @@
-"""What an installed package tells hydra: a forgotten --user-dir, and where our YAML files are."""
+"""What an installed package tells hydra: a forgotten --user-dir, and where our YAML files are.
+
+In no folder ``hydra_plugins``: hydra would take it for plugins wherever the tests are on the path.
+"""
 
 from __future__ import annotations
 
