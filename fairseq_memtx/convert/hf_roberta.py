@@ -191,7 +191,7 @@ def checkpoint(
     dictionary.update(words)  # a copy, to which the task adds <mask>
     built = MaskedLMTask(cfg.task, dictionary).build_model(model).state_dict()
     check_shapes(own, built, f"{path} does not fit config.json")
-    settled = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
+    settled: Any = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     return new_checkpoint({**settled, "model": model}, own)
 
 

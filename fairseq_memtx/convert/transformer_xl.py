@@ -128,7 +128,8 @@ def to_ours(
             "adds another row's position term: losses differ, train on",
             file=sys.stderr,
         )
-    state = new_checkpoint(OmegaConf.to_container(cfg, resolve=True, enum_to_str=True), own)
+    settled: Any = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
+    state = new_checkpoint(settled, own)
     never = " ".join(symbol for symbol, row in zip(dictionary.symbols, rows) if row < 0)
     return state, f"cutoffs={cutoffs}, never predicted: {never}"
 

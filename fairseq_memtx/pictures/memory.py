@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import MemtxError
 from .figure import check_format, labels, save
@@ -41,7 +41,7 @@ def plot(options: argparse.Namespace) -> None:
     print(f"wrote {options.output}: {' '.join(words)}")
 
 
-def load(checkpoint: str, data: str) -> tuple[nn.Module, Any]:
+def load(checkpoint: str, data: str) -> tuple[Any, Any]:
     """A trained model in evaluation mode, and its task.
 
     Raises:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..memory import capture_attention
+from ..modules.encoder_with_memory import EncoderWithMemory
 from ..modules.mem_transformer_layers import MemoryAndSelfAttention
 
 
@@ -30,7 +31,7 @@ class LayerAttention:
     reads_itself: bool = False
 
 
-def read_attention(encoder: nn.Module, tokens: Tensor) -> list[LayerAttention]:
+def read_attention(encoder: EncoderWithMemory, tokens: Tensor) -> list[LayerAttention]:
     """Encode one sentence of ``T`` tokens and record the attention of every layer."""
     with capture_attention(encoder) as maps, torch.no_grad():
         encoder(tokens.unsqueeze(0))

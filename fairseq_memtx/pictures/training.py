@@ -98,7 +98,7 @@ def draw_panel(axes: Axes, curves: dict[str, list[Curve]]) -> dict[str, Artist]:
         shown[name if len(runs) == 1 else f"{name} ({len(runs)} runs)"] = line
     axes.set_xlabel("updates")
     axes.set_xlim(left=0)
-    axes.xaxis.get_major_locator().set_params(integer=True, nbins=4)
+    axes.locator_params(axis="x", integer=True, nbins=4)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -17,8 +17,9 @@ def show() -> None:
     """Read the log from stdin to its end."""
     bar = tqdm(desc="training", unit="update", mininterval=1)
     for line in sys.stdin:
-        if "'max_update': " in line:  # the configuration, which fairseq prints first
-            bar.total = int(re.search(r"'max_update': (\d+)", line)[1]) or None
+        limit = re.search(r"'max_update': (\d+)", line)
+        if limit:  # the configuration, which fairseq prints first
+            bar.total = int(limit[1]) or None
         update = re.search(r"\| train_inner \|.* loss=([\d.]+).* num_updates=(\d+)", line)
         if update:
             bar.set_postfix(loss=update[1], refresh=False)

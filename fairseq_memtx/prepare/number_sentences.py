@@ -59,6 +59,12 @@ SENTENCES: list[Pair] = [
 ]
 
 
+def _in_both(say: Callable[[str], str]) -> Pair:
+    """What both languages say."""
+    german, english = LANGUAGES
+    return say(german), say(english)
+
+
 def cardinal(draw: random.Random) -> Pair:
     """A number of things in words, from two on."""
     number = draw.randrange(2, 10_000)
@@ -70,10 +76,7 @@ def cardinal(draw: random.Random) -> Pair:
 def ordinal(draw: random.Random) -> Pair:
     """An ordinal in words, as after "der", "die" or "das"."""
     number = draw.randrange(1, 100)
-    return (
-        num2words(number, lang="de", to="ordinal"),
-        num2words(number, lang="en", to="ordinal"),
-    )
+    return _in_both(lambda lang: num2words(number, lang=lang, to="ordinal"))
 
 
 def year(draw: random.Random) -> Pair:
@@ -85,15 +88,15 @@ def year(draw: random.Random) -> Pair:
 def day(draw: random.Random) -> Pair:
     """A day of the year in words, as after "am"."""
     drawn = datetime.date(2024, 1, 1) + datetime.timedelta(draw.randrange(366))
-    german, english = (num2words(drawn.day, lang=lang, to="ordinal") for lang in LANGUAGES)
-    month, english_month = (format_date(drawn, "MMMM", locale=lang) for lang in LANGUAGES)
+    german, english = _in_both(lambda lang: num2words(drawn.day, lang=lang, to="ordinal"))
+    month, english_month = _in_both(lambda lang: format_date(drawn, "MMMM", locale=lang))
     return f"{german}n {month}", f"{english} of {english_month}"
 
 
 def date(draw: random.Random) -> Pair:
     """A date, ``3. Mai 2019``."""
     drawn = _any_date(draw)
-    return tuple(format_date(drawn, "long", locale=lang) for lang in LANGUAGES)
+    return _in_both(lambda lang: format_date(drawn, "long", locale=lang))
 
 
 def weekday_date(draw: random.Random) -> Pair:
@@ -108,7 +111,7 @@ def weekday_date(draw: random.Random) -> Pair:
 def weekday(draw: random.Random) -> Pair:
     """A day of the week."""
     number = draw.randrange(7)
-    return tuple(get_day_names(locale=lang)[number] for lang in LANGUAGES)
+    return _in_both(lambda lang: get_day_names(locale=lang)[number])
 
 
 def time(draw: random.Random) -> Pair:
@@ -120,13 +123,13 @@ def time(draw: random.Random) -> Pair:
 def price(draw: random.Random) -> Pair:
     """A price in figures: ``1.234,50 €``."""
     cents = 5 * draw.randrange(200, 40_000)
-    return tuple(format_currency(cents / 100, "EUR", locale=lang) for lang in LANGUAGES)
+    return _in_both(lambda lang: format_currency(cents / 100, "EUR", locale=lang))
 
 
 def currency(draw: random.Random) -> Pair:
     """The name of a currency, in the plural."""
     code = draw.choice(CURRENCIES)
-    return tuple(get_currency_name(code, count=2, locale=lang) for lang in LANGUAGES)
+    return _in_both(lambda lang: get_currency_name(code, count=2, locale=lang))
 
 
 def person(draw: random.Random) -> Pair:

@@ -18,3 +18,10 @@ def test_bar_counts_updates_over_epochs():
     assert "training: 100%" in last
     assert "40/40" in last
     assert "loss=3.25" in last
+
+
+def test_bar_without_a_limit():
+    """As hydra prints ``optimization.max_update=null``."""
+    log = LOG.replace("'max_update': 40", "'max_update': None")
+    output = succeed("fairseq-memtx", "plot", "progress", input=log)
+    assert "training: 40update" in output.replace("\r", "\n").strip().splitlines()[-1]
