@@ -17,7 +17,6 @@ from fairseq.logging import meters
 from torch import Tensor
 
 from ..errors import MemtxError
-from ..memory import RecurrentState
 from . import optimizer_state, settings
 from .optimizer_state import NUMBER
 from .settings import ADVICE, entries, kind_of
@@ -150,9 +149,13 @@ def _check_history(state: dict[str, Any], path: str) -> None:
 
 def _check_streams(iterator: dict[str, Any], path: str) -> None:
     for state in iterator.get("streams") or []:
-        parts = () if state is None else state
-        fits = isinstance(parts, tuple) and len(parts) <= len(RecurrentState._fields)
-        if not fits or not all(part is None or _has_rows(part) for part in parts):
+        if isinstance(state, dict):
+            fits = all(isinstance(name, str) and _has_rows(part) for name, part in state.items())
+        else:  # memory, cache and its padding, before they had names
+            parts = () if state is None else state
+            fits = isinstance(parts, tuple) and len(parts) <= 3
+            fits = fits and all(part is None or _has_rows(part) for part in parts)
+        if not fits:
             raise MemtxError(
                 f"{path} has no states in extra_state.train_iterator.streams: {ADVICE}"
             )

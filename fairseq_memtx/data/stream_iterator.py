@@ -7,13 +7,14 @@ from typing import Any, Callable
 import torch
 from fairseq.data import iterators
 from fairseq.distributed import utils as distributed_utils
+from torch import Tensor
 
 from ..errors import MemtxError
-from ..memory import RecurrentState
+from ..memory import State, under
 from .streams import StreamWindows
 
 
-class StreamStates(dict[str, RecurrentState]):
+class StreamStates(dict[str, State]):
     """The state of the streams of every set, by name; they are kept nowhere else.
 
     Attributes:
@@ -41,7 +42,7 @@ class StreamIterator(iterators.EpochBatchIterator):
         **kwargs: Any,
     ) -> None:
         self.states, self.windows, self.updates = states, windows, states.updates
-        self.of_workers: list[tuple | None] = []
+        self.of_workers: list[State | None] = []
         super().__init__(
             dataset=windows(self.updates),
             batch_sampler=lambda dataset, epoch: [[number] for number in range(len(dataset))],
@@ -57,7 +58,8 @@ class StreamIterator(iterators.EpochBatchIterator):
         of memory. At the end of an epoch there is nothing to send, as the next begins with none.
         """
         state = None if self.end_of_epoch() else self.states.get("train")
-        mine = state and tuple(state.to("cpu"))
+        # Whole tensors: learned memory is the same vectors for all streams, which are not.
+        mine = state and {name: part.cpu().contiguous() for name, part in state.items()}
         self.of_workers = [mine]
         workers = distributed_utils.get_data_parallel_world_size()
         if workers > 1:
@@ -104,16 +106,27 @@ class StreamIterator(iterators.EpochBatchIterator):
         self.dataset, self._frozen_batches = dataset, None
         super().load_state_dict(state_dict)
 
-    def _take_streams(self, states: list[tuple | None] | None) -> None:
+    def _take_streams(self, states: list[State | tuple | None] | None) -> None:
         mine = states and states[self.dataset.worker % len(states)]
         if not mine:
             return  # of another task, or of a worker that was out of memory
-        state = RecurrentState(*mine)
-        rows = next((len(part) for part in state if part is not None), None)
+        state = mine if isinstance(mine, dict) else _by_name(*mine)
+        rows = next(map(len, state.values()), None)
         # What was written before checkpoints told their layout.
         found = {"workers": len(states), "streams": rows and rows * len(states)}
         _compare(found, self.dataset.layout())
         self.states["train"] = state
+
+
+def _by_name(
+    memory: Tensor | None = None, cache: Tensor | None = None, padding: Tensor | None = None
+) -> State:
+    """The state of checkpoints that had no names for it: all layers' cache, ``B x L x S x C``."""
+    state = {} if memory is None else {"memory": memory}
+    if cache is not None and padding is not None:
+        for layer, rows in enumerate(cache.unbind(dim=1)):
+            state.update(under(f"layers.{layer}", {"rows": rows, "visible": ~padding}))
+    return state
 
 
 _ANEW = "begin the data anew with --reset-dataloader"

@@ -18,10 +18,14 @@ from .neighbourhoods import (
     WindowAttention,
 )
 from .quick_dropout import drop
-from .segments import RecurrentState, StateHolder, StatesOfModels, segment_mask
+from .relative_attention import RelativeAttention, distance_embedding
+from .segment import Segment, segment_mask
+from .segment_loop import Layers, Reading, SegmentLoop
 from .softmax_attention import AttentionSoftmax, attend
+from .state import State, detached, emptied, inside, moved, reordered, under
 from .statistics import MemoryStatistics, memory_statistics
 from .tokens import MemoryTokens
+from .transformer_xl import TransformerXLLayer, run_layers
 
 __all__ = [
     "AttentionMaps",
@@ -34,16 +38,28 @@ __all__ = [
     "GroupedAttention",
     "Groups",
     "HashedAttention",
+    "Layers",
     "MemoryStatistics",
     "MemoryTokens",
-    "RecurrentState",
+    "Reading",
+    "RelativeAttention",
+    "Segment",
+    "SegmentLoop",
     "SparseAttention",
-    "StateHolder",
-    "StatesOfModels",
+    "State",
+    "TransformerXLLayer",
     "WindowAttention",
     "attend",
     "capture_attention",
+    "detached",
+    "distance_embedding",
     "drop",
+    "emptied",
+    "inside",
     "memory_statistics",
+    "moved",
+    "reordered",
+    "run_layers",
     "segment_mask",
+    "under",
 ]

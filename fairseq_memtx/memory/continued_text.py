@@ -1,42 +1,95 @@
-"""A text that is being written, as far as it was read."""
+"""A text that grows while it is written: what of it was read is not read again."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from .segments import RecurrentState
+from .segment_loop import SegmentLoop
+from .state import State, inside, reordered, under
 
 
 class ContinuedText:
-    """A text that grows, as far as it was read: the state of beam search.
+    """Texts of some streams, as far as they were read: the state of beam search.
+
+    The layers keep, in their states, what they need of the segment's rows before. The write block
+    is run once, when the segment is full and goes on.
+
+    Args:
+        loop: reads the text.
 
     Attributes:
         length: tokens read in all.
-        state: with which the present segment began.
-        tokens: what was read of the present segment, at most ``B x T``; None before its first.
+        state: with which the present segment began; what the layers keep since then; its tokens
+            so far, ``B x t``; and what its read block became, ``B x M x C``.
         rows: rows of the segment that went through the layers.
-        keys: store of their keys and values.
-        inputs: inputs of the layers at these rows, for the cache.
-        read_output: what the read block became, ``B x M x C``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loop: SegmentLoop) -> None:
+        self.loop = loop
         self.length = 0
-        self.begin_segment(RecurrentState())
+        self.constants: State = {}
+        self._begin_segment({})
 
-    def begin_segment(self, state: RecurrentState) -> None:
-        """Forget the present segment and go on with ``state``."""
-        self.state = state
-        self.tokens: Tensor | None = None
-        self.rows = 0
-        self.keys: dict = {}
-        self.inputs: list[list[Tensor]] = []
-        self.read_output: Tensor | None = None
+    def read(self, tokens: Tensor) -> Tensor:
+        """Features of the tokens that were not read yet.
+
+        Args:
+            tokens: the whole texts, ``B x text``.
+        """
+        features = []
+        unread = tokens[:, self.length :]
+        while unread.size(1):
+            if self._tokens() == self.loop.segment_length:
+                self._end_segment()
+            room = self.loop.segment_length - self._tokens()
+            features.append(self._add_tokens(unread[:, :room]))
+            unread = unread[:, room:]
+        return torch.cat(features, dim=1)
 
     def reorder(self, order: Tensor) -> None:
-        """Rows ``order`` of the batch; the keys are reordered by the layers that wrote them."""
-        self.state = self.state.reordered(order)
-        self.inputs = [[part.index_select(0, order) for part in parts] for parts in self.inputs]
-        if self.tokens is not None:
-            self.tokens = self.tokens.index_select(0, order)
-            self.read_output = self.read_output.index_select(0, order)
+        """Go on with streams ``order``."""
+        self.state = reordered(self.state, order)
+
+    def _begin_segment(self, state: State) -> None:
+        self.state, self.rows = state, 0
+
+    def _tokens(self) -> int:
+        return self.state["tokens"].size(1) if "tokens" in self.state else 0
+
+    def _add_tokens(self, tokens: Tensor) -> Tensor:
+        """Read tokens that still fit into the segment; the first bring the read block along."""
+        loop, before = self.loop, self._tokens()
+        first = not self.rows
+        if first:
+            self.state = loop.begin(self.state, len(tokens))
+        else:
+            tokens = torch.cat([self.state["tokens"], tokens], dim=1)
+        self.state["tokens"] = tokens
+        rows = loop.embed(tokens, before)
+        new = rows.size(1)
+        if first and loop.memory is not None:
+            rows = torch.cat([self.state["memory"].to(rows), rows], dim=1)
+        writes = loop.writes and loop.memory is not None
+        rows = self._run(rows, last=not writes and tokens.size(1) == loop.segment_length)
+        if first:
+            self.state["read"] = rows[:, : loop.memory_tokens]
+        self.length += new
+        return loop.leave(rows[:, -new:])
+
+    def _run(self, rows: Tensor, last: bool) -> Tensor:
+        """Run the next rows of the segment, and keep what the layers do."""
+        visible = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
+        segment = self.loop.segment(visible, self._tokens(), self.rows, last, self.constants)
+        others = {name: part for name, part in self.state.items() if not name.startswith("layers.")}
+        rows, layers = self.loop.layers(rows, inside(self.state, "layers"), segment)
+        self.state = {**others, **under("layers", layers)}
+        self.rows += rows.size(1)
+        return rows
+
+    def _end_segment(self) -> None:
+        """Run the write block and let the next segment begin with what it gives."""
+        memory = self.state["read"]
+        if self.loop.writes and self.loop.memory is not None:
+            memory = self._run(self.state["memory"].to(memory), last=True)
+        self._begin_segment(self.loop.hand_on(memory, inside(self.state, "layers")))

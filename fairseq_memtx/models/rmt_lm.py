@@ -225,7 +225,7 @@ def check(args, vocabulary: int) -> None:
         raise MemtxError("--memory-at-start-only needs memory, and --memory-tokens is 0: give some")
 
 
-for name in (
+ARCHITECTURES = (
     "rmt_lm_tiny",
     "rmt_lm_wiki103",
     "rmt_lm_enwik8",
@@ -233,5 +233,6 @@ for name in (
     "transformer_xl_lm_enwik8",
     "rmt_transformer_xl_wiki103",
     "rmt_transformer_xl_enwik8",
-):
+)
+for name in ARCHITECTURES:
     presets.register("rmt_lm", name, fill_up=lambda args: None)  # the dataclass has the rest

@@ -1,132 +1,135 @@
 """A decoder of Transformer-XL layers with a cache, a recurrent memory, or both.
 
-Shapes: those of `recurrent_decoder`.
+Shapes: those of `segment_decoder`.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import torch
 from fairseq import utils
+from fairseq.modules import FairseqDropout, LayerDropModuleList
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from .recurrent_decoder import RecurrentMemoryDecoder
+from ..memory import Segment, State, TransformerXLLayer, run_layers
+from .segment_decoder import SegmentDecoder
 from .tied_adaptive_softmax import TiedAdaptiveSoftmax, parse_cutoff
-from .transformer_xl_layer import TransformerXLLayer, distance_embedding
 
 logger = logging.getLogger(__name__)
 
-_POSITIONS = "positions"  # under this name the layers' projected distances lie beside the keys
 
-
-class TransformerXLDecoder(RecurrentMemoryDecoder):
+class TransformerXLDecoder(SegmentDecoder):
     """Layers of Transformer-XL, with a cache of their inputs, a recurrent memory, or both.
 
     The cache holds the last rows of the augmented text, memory rows among them, and takes their
     places in it: so does the published code of RMT, whose weights can be converted.
 
     Its ``version`` is 4 since it takes ``--activation-fn``; up to 3 it ignored the flag.
+
+    Args:
+        cfg: the configuration of `rmt_lm`.
+        dictionary: of the text.
+        embed_tokens: embedding of the text.
     """
 
-    def __init__(self, cfg, dictionary, embed_tokens) -> None:
-        super().__init__(cfg, dictionary, embed_tokens)
-        self.version.fill_(4)
-        self.checkpoint_layers = cfg.checkpoint_activations
-        self.embed_positions = None  # distances take their place
+    def __init__(self, cfg: Any, dictionary: Any, embed_tokens: nn.Embedding) -> None:
+        super().__init__(dictionary)
+        self.register_buffer("version", torch.Tensor([4]))
+        self.args, self.embed_dim = cfg, cfg.decoder_embed_dim
+        self.padding_idx = embed_tokens.padding_idx
+        self.embed_tokens = embed_tokens
+        self.embed_scale = 1.0 if cfg.no_scale_embedding else math.sqrt(self.embed_dim)
+        self.project_in_dim = _projection(cfg.decoder_input_dim, self.embed_dim)
+        self.layernorm_embedding = (
+            nn.LayerNorm(self.embed_dim) if cfg.layernorm_embedding else nn.Identity()
+        )
+        layers = [self._build_layer(cfg) for _ in range(cfg.decoder_layers)]
+        self.layers = (
+            LayerDropModuleList(cfg.decoder_layerdrop, layers)
+            if cfg.decoder_layerdrop
+            else nn.ModuleList(layers)
+        )
+        self.recompute_layers = cfg.checkpoint_activations
+        self.project_out_dim = _projection(self.embed_dim, cfg.decoder_output_dim)
+        self._build_output(cfg, len(dictionary))
+        self.dropout_module = FairseqDropout(cfg.dropout, module_name=type(self).__name__)
+        self.settle_segments(cfg)
         heads = cfg.decoder_attention_heads
         self.attention_biases = nn.Parameter(torch.zeros(2, heads, self.embed_dim // heads))
 
-    def build_output_projection(self, cfg, dictionary, embed_tokens) -> None:
-        """Tied to the embedding, with a bias for every word, adaptive where there are cutoffs."""
-        cutoff = parse_cutoff(cfg.adaptive_softmax_cutoff, len(dictionary))
-        if cutoff:
-            self.adaptive_softmax = TiedAdaptiveSoftmax(embed_tokens, cutoff)
-        else:
-            self.output_projection = nn.Linear(self.output_embed_dim, len(dictionary))
-            nn.init.zeros_(self.output_projection.bias)
-            if cfg.share_decoder_input_output_embed:
-                self.output_projection.weight = embed_tokens.weight
-
-    def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
-        """As fairseq's, but without a projection where an adaptive softmax takes its place.
-
-        An older checkpoint computes on as it was trained, with ReLU.
-        """
-        super().upgrade_state_dict_named(state_dict, name)
-        if state_dict[f"{name}.version"].item() < 4 and self.cfg.activation_fn != "relu":
-            logger.warning(
-                f"this model was trained with relu, since --activation-fn {self.cfg.activation_fn} "
-                "was ignored then: it goes on with relu"
-            )
-            for layer in self.layers.children():
-                layer.activation_fn = utils.get_activation_fn("relu")
-        if self.adaptive_softmax is not None:
-            state_dict.pop(f"{name}.output_projection.weight", None)
-        return state_dict
-
-    def build_decoder_layer(self, cfg, no_encoder_attn: bool = False) -> nn.Module:
-        return TransformerXLLayer(
-            cfg.decoder_embed_dim,
+    def _build_layer(self, cfg: Any) -> TransformerXLLayer:
+        layer = TransformerXLLayer(
+            self.embed_dim,
             cfg.decoder_ffn_embed_dim,
             cfg.decoder_attention_heads,
             cfg.dropout,
             cfg.attention_dropout,
             cfg.activation_dropout or cfg.relu_dropout,  # the older name of the same flag
-            cfg.activation_fn,
+            utils.get_activation_fn(cfg.activation_fn),
+            cfg.cache_length,
+        )
+        # fairseq's dropout has --retain-dropout.
+        for module in list(layer.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, nn.Dropout):
+                    setattr(module, name, FairseqDropout(child.p, type(module).__name__))
+        return layer
+
+    def _build_output(self, cfg: Any, vocabulary: int) -> None:
+        """Tied to the embedding, with a bias for every word, adaptive where there are cutoffs."""
+        cutoff = parse_cutoff(cfg.adaptive_softmax_cutoff, vocabulary)
+        self.adaptive_softmax = TiedAdaptiveSoftmax(self.embed_tokens, cutoff) if cutoff else None
+        self.output_projection = None
+        if not cutoff:
+            self.output_projection = nn.Linear(cfg.decoder_output_dim, vocabulary)
+            nn.init.zeros_(self.output_projection.bias)
+            if cfg.share_decoder_input_output_embed:
+                self.output_projection.weight = self.embed_tokens.weight
+
+    def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
+        """Let an older checkpoint compute on as it was trained, with ReLU."""
+        if state_dict[f"{name}.version"].item() < 4 and self.args.activation_fn != "relu":
+            logger.warning(
+                f"this model was trained with relu, since --activation-fn {self.args.activation_fn}"
+                " was ignored then: it goes on with relu"
+            )
+            for layer in self.layers.children():
+                layer.activation = nn.functional.relu
+        return state_dict
+
+    def embed(self, tokens: Tensor, begin: int = 0) -> Tensor:
+        """Rows ``B x T x C`` of the tokens of a segment from ``begin`` on."""
+        x = self.project_in_dim(self.embed_scale * self.embed_tokens(tokens[:, begin:]))
+        return self.layernorm_embedding(x)
+
+    def run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
+        """All layers, each with its cache."""
+        return run_layers(
+            dict(self.layers.named_children()),
+            self.dropout_module(rows),
+            state,
+            segment,
+            self.attention_biases,
+            self.dropout_module,
+            self.dropped_layers,
+            self.recompute_layers and self.training,
         )
 
-    def _layers(
-        self,
-        x: Tensor,
-        mask: Tensor,
-        padding: Tensor | None,
-        cache: Tensor | None,
-        keys: dict | None,
-    ) -> tuple[Tensor, list[Tensor]]:
-        hidden = mask if padding is None else mask | padding[:, None, None]
-        ahead = max(self.memory_tokens, 1)
-        rows_read = mask.size(1)
-        tables = self._positions(rows_read, ahead, x, keys)
-        inputs = []
-        for index, (layer, dropped) in enumerate(self._each_layer()):
-            inputs.append(x)
-            if dropped:
-                continue
-            past = None if keys is None else keys.get(index)
-            if past is None and cache is not None:
-                past = layer.self_attn.keys_values(cache[:, index].to(x))
-            positions = tables[index][:, -(rows_read + ahead) :]
-            arguments = (x, past, hidden, positions, self.attention_biases)
-            if self.checkpoint_layers and self.training:
-                x, keys_values = checkpoint(layer, *arguments, use_reentrant=False)
-            else:
-                x, keys_values = layer(*arguments)
-            if keys is not None:
-                keys[index] = keys_values
-        return x, inputs
+    def leave(self, rows: Tensor) -> Tensor:
+        """Features of rows."""
+        return self.project_out_dim(self.dropout_module(rows))
 
-    def _positions(
-        self, rows_read: int, ahead: int, like: Tensor, keys: dict | None
-    ) -> list[Tensor]:
-        """Every layer's table of distances. Generation keeps one that will do for the segment."""
-        if keys is not None:
-            if _POSITIONS in keys:
-                return keys[_POSITIONS]
-            rows_read = self.cache_length + 2 * self.memory_tokens + self.segment_length
-        distances = distance_embedding(rows_read, ahead, self.embed_dim, like)
-        distances = self.dropout_module(distances)
-        tables = [layer.self_attn.positions(distances) for layer in self.layers.children()]
-        if keys is not None:
-            keys[_POSITIONS] = tables
-        return tables
+    def output_layer(self, features: Tensor) -> Tensor:
+        """Logits of features; features themselves for an adaptive softmax."""
+        return features if self.output_projection is None else self.output_projection(features)
 
-    def _reorder_keys(self, keys: dict, order: Tensor) -> None:
-        for index, pair in keys.items():
-            if index != _POSITIONS:  # the same for all streams
-                keys[index] = tuple(part.index_select(0, order) for part in pair)
 
-    def _project_out(self, x: Tensor) -> Tensor:
-        return super()._project_out(self.dropout_module(x))
+def _projection(channels: int, others: int) -> nn.Module:
+    if channels == others:
+        return nn.Identity()
+    projection = nn.Linear(channels, others, bias=False)
+    nn.init.xavier_uniform_(projection.weight)
+    return projection

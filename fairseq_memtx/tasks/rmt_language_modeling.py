@@ -1,6 +1,6 @@
 """Language modelling along a text: segments in order, with the state of every stream kept.
 
-Data flow: `StreamWindows` gives window after window of all streams. The task puts the streams'
+Data flow: `StreamBatches` give window after window of all streams. The task puts the streams'
 state into the batch in a `StateHolder`, the decoder reads it and leaves the new one there, and the
 task keeps that once the step has succeeded. It keeps one state for training and one for each valid
 subset; it is the only place where they are kept. The state of training goes into checkpoints with
@@ -8,29 +8,22 @@ the place in the text, through the iterator.
 """
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
-from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional
 
-from fairseq import metrics, utils
-from fairseq.data import iterators
-from fairseq.distributed import utils as distributed_utils
+from fairseq import metrics
 from fairseq.optim import AMPOptimizer
 from fairseq.sequence_scorer import SequenceScorer
 from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import LanguageModelingConfig
 from omegaconf import II
 
-from ..data import data_folder
 from ..data.curriculum import SegmentCurriculum
-from ..data.stream_iterator import StreamIterator, StreamStates
-from ..data.streams import StreamGroups, StreamWindows, Text
 from ..errors import MemtxError
 from ..flags.ignored_flags import Ignored, trains_along_a_text, trains_transformer_xl
-from ..memory import StateHolder, StatesOfModels, memory_statistics
-from .prompted_language_modeling import PromptedLanguageModelingTask
+from ..memory import memory_statistics
+from ..modules.state_holder import StateHolder, StatesOfModels
+from .stream_batches import StreamBatches
 
 
 @dataclass
@@ -72,7 +65,7 @@ class RmtLanguageModelingConfig(LanguageModelingConfig):
 
 
 @register_task("rmt_language_modeling", dataclass=RmtLanguageModelingConfig)
-class RmtLanguageModelingTask(PromptedLanguageModelingTask):
+class RmtLanguageModelingTask(StreamBatches):
     """Train and evaluate a language model with recurrent memory along whole texts."""
 
     ignored_flags = (
@@ -110,11 +103,6 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
 
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         super().__init__(args, dictionary, output_dictionary, targets)
-        stages = args.segment_curriculum or str(args.window_segments)
-        self.curriculum = SegmentCurriculum(stages)
-        self.segment_length = args.tokens_per_sample
-        self.segment_lengths: Set[int] = set()  # of all models: an ensemble has several
-        self.states = StreamStates()
         # Under --amp: the present update, and the state with which each of its windows began.
         self._update, self._begun = -1, {}
 
@@ -162,162 +150,6 @@ class RmtLanguageModelingTask(PromptedLanguageModelingTask):
         self.segment_length = model.decoder.segment_length
         self.segment_lengths.add(self.segment_length)
         return model
-
-    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
-        """Load a split as one text.
-
-        Raises:
-            MemtxError: if there is none, or it is empty, or not whole.
-        """
-        folders = utils.split_paths(self.args.data)
-        path = str(Path(folders[(epoch - 1) % len(folders)]) / split)
-        binary = Path(f"{path}.bin")
-        if not binary.exists():
-            raise MemtxError(
-                f"there is no {binary}: give the folder that fairseq-preprocess --only-source "
-                "wrote, and the names of its sets"
-            )
-        if not binary.stat().st_size:
-            raise MemtxError(f"the text {binary} is empty: give fairseq-preprocess a longer one")
-        data = data_folder.load(path, self.dictionary, self.args.dataset_impl, combine)
-        text = Text(data, data.sizes)
-        self.datasets[split] = text
-
-    def dataset(self, split: str) -> Text:
-        """The text of a split."""
-        return self.datasets[split]
-
-    def get_batch_iterator(
-        self,
-        dataset: Text,
-        max_sentences: Optional[int] = None,
-        num_shards: int = 1,
-        shard_id: int = 0,
-        num_workers: int = 0,
-        epoch: int = 1,
-        data_buffer_size: int = 0,
-        holders: Optional[Callable[[], StatesOfModels]] = None,
-        **kwargs: Any,
-    ) -> iterators.EpochBatchIterator:
-        """Windows over all streams, in order: ``--batch-size`` a worker, or ``--valid-streams``.
-
-        What ``holders`` gives is put into the batches of a group of streams, for callers that go
-        past the task's steps. A dataset that is no text but a number of prompts gets fairseq's own
-        iterator. Validation gets the same iterator every time, as in all tasks of fairseq, and with
-        it the same worker processes.
-        """
-        if not isinstance(dataset, Text):
-            return super().get_batch_iterator(
-                dataset,
-                max_sentences=max_sentences,
-                num_shards=num_shards,
-                shard_id=shard_id,
-                num_workers=num_workers,
-                epoch=epoch,
-                data_buffer_size=data_buffer_size,
-                **kwargs,
-            )
-        shard = {"worker": shard_id, "workers": num_shards}
-        settings = {"num_workers": num_workers, "epoch": epoch, "buffer_size": data_buffer_size}
-        split = next(name for name, text in self.datasets.items() if text is dataset)
-        # fairseq skips invalid rows in training, and in validation only if it is told to.
-        training = split == self.args.train_subset and kwargs.get("ignore_invalid_inputs", True)
-        if holders is not None:
-            return self._evaluation(dataset, split, max_sentences, holders, shard, settings)
-        if not training:
-            kept = (dataset, max_sentences, num_shards, shard_id, num_workers)
-            if kept not in self.dataset_to_epoch_iter:
-                self.dataset_to_epoch_iter[kept] = self._evaluation(
-                    dataset, split, max_sentences, None, shard, settings
-                )
-            return self.dataset_to_epoch_iter[kept]
-        if not max_sentences:
-            raise MemtxError("--batch-size is missing: it is the number of parallel streams")
-
-        def windows(updates: int) -> StreamWindows:
-            """Those of an epoch that begins after so many updates."""
-            return self._cut(
-                dataset,
-                streams=max_sentences * num_shards,
-                window_segments=self._window_segments(updates, epoch),
-                stride_segments=self.args.stride_segments,
-                **shard,
-            )
-
-        return StreamIterator(
-            self.states, windows, collate_fn=partial(_only_item, split, None), **settings
-        )
-
-    def _evaluation(
-        self,
-        text: Text,
-        split: str,
-        size: Optional[int],
-        holders: Optional[Callable[[], StatesOfModels]],
-        shard: Dict[str, int],
-        settings: Dict[str, Any],
-    ) -> iterators.EpochBatchIterator:
-        """All streams of a text, ``size`` at a time; each segment is read once."""
-        if len(self.segment_lengths) > 1:
-            raise MemtxError(
-                "the models of the ensemble read segments of "
-                f"{', '.join(map(str, sorted(self.segment_lengths)))} tokens: only models with the "
-                "same --tokens-per-sample can score a text together"
-            )
-        windows = self._cut(text, streams=self.args.valid_streams, flag="--valid-streams", **shard)
-        groups = StreamGroups(windows, size or self.args.valid_streams)
-        return iterators.EpochBatchIterator(
-            groups,
-            collate_fn=partial(_only_item, split, holders and defaultdict(holders)),
-            batch_sampler=[[index] for index in range(len(groups))],
-            reuse_dataloader=holders is None,
-            **settings,
-        )
-
-    def _cut(self, text: Text, **layout: Any) -> StreamWindows:
-        return StreamWindows(
-            text,
-            self.segment_length,
-            cut_at_documents=self.args.reset_memory_at_documents,
-            pad=self.dictionary.pad(),
-            eos=self.dictionary.eos(),
-            **layout,
-        )
-
-    def _window_segments(self, updates: int, epoch: int) -> Callable[[int], int]:
-        """Segments of a window by its number, in an epoch that begins after so many updates."""
-        frequencies = self.args.update_freq
-        frequency = frequencies[min(epoch, len(frequencies)) - 1]
-        return lambda window: self.curriculum.segments_at(updates + window // frequency)
-
-    def eval_lm_dataloader(
-        self,
-        dataset: Text,
-        batch_size: Optional[int] = None,
-        num_shards: int = 1,
-        shard_id: int = 0,
-        context_window: int = 0,
-        **kwargs: Any,
-    ):
-        """Windows for ``fairseq-eval-lm``, as for validation.
-
-        Raises:
-            MemtxError: if a context window is asked for, or several workers read the text.
-        """
-        if distributed_utils.get_data_parallel_world_size() > 1:
-            raise MemtxError(
-                "each of several workers would read a part of the text and print the loss of that: "
-                "run fairseq-eval-lm in one process, with --distributed-world-size 1"
-            )
-        if context_window:
-            raise MemtxError(
-                "--context-window feeds the text twice, which a recurrent memory would remember "
-                "twice: leave it out, memory is the context"
-            )
-        # In this process, since the holder carries the state from batch to batch.
-        return self.get_batch_iterator(
-            dataset, batch_size, num_shards, shard_id, num_workers=0, holders=StatesOfModels
-        ).next_epoch_itr(shuffle=False)
 
     def set_num_updates(self, num_updates: int) -> None:
         """The trainer tells how many updates were made, which the curriculum goes by."""
@@ -386,14 +218,3 @@ def _log_memory(holder: StateHolder, sample_size: int, optimizer: Any) -> None:
     metrics.log_scalar("memory_norm", norm, round=3)
     metrics.log_scalar("memory_change", change, round=4)
     metrics.log_scalar("memory_gradient", gradient / (scale * sample_size), round=6)
-
-
-def _only_item(
-    subset: str, holders: Optional[Dict[int, StatesOfModels]], items: List[Dict[str, Any]]
-) -> Dict[str, Any]:
-    """An item is a batch already. (A function of the module can be sent to workers.)"""
-    (batch,) = items
-    batch["subset"] = subset
-    if holders is not None:
-        batch["net_input"]["holder"] = holders[batch["group"]]
-    return batch

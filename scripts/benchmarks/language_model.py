@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fairseq_memtx.memory import StateHolder
+from fairseq_memtx.modules.state_holder import StateHolder
 
 from .published_rmt import PublishedRmt
 from .turns import SEED, Learner, System, a_batch_a_round, compare, take_turns

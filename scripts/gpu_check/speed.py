@@ -14,7 +14,7 @@ from benchmarks.turns import System
 from fairseq import utils
 from torch import Tensor, nn
 
-from fairseq_memtx.memory import StateHolder
+from fairseq_memtx.modules.state_holder import StateHolder
 
 DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 Made = tuple[nn.Module, Callable[[], Tensor], int]  # model, its loss, tokens of a batch

@@ -17,7 +17,7 @@ from torch import Tensor
 from fairseq_memtx.commands.main import run
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.flags import presets
-from fairseq_memtx.modules.recurrent_decoder import StateHolder
+from fairseq_memtx.modules.state_holder import StateHolder
 
 VOCABULARY = ["<eos>", "the", "<unk>", "of", "and", "in", "a", "to", "was", "on", "as", "for"]
 CUTOFFS = [5, 8]

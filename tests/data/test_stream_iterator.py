@@ -11,7 +11,6 @@ from test_streams import EOS, PAD, make_text
 from fairseq_memtx.data.stream_iterator import StreamIterator, StreamStates
 from fairseq_memtx.data.streams import StreamWindows
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.memory import RecurrentState
 
 
 def make(
@@ -56,7 +55,7 @@ def stopped(place: int = 3, **layout) -> dict:
     for _ in range(place):
         next(batches)
     rows = layout.get("streams", 2)
-    iterator.states["train"] = RecurrentState(memory=torch.ones(rows, 1, 4))
+    iterator.states["train"] = {"memory": torch.ones(rows, 1, 4)}
     iterator.gather()
     return iterator.state_dict()
 
@@ -73,7 +72,7 @@ def test_goes_on_with_the_next_window(layout):
     resumed = make(**layout)
     resumed.load_state_dict(stopped(**layout))
     assert targets(resumed.next_epoch_itr(shuffle=False)) == whole[3:]
-    assert torch.equal(resumed.states["train"].memory, torch.ones(2, 1, 4))
+    assert torch.equal(resumed.states["train"]["memory"], torch.ones(2, 1, 4))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_another_layout_is_refused_before_anything_is_moved(other, says, memory)
     """A model without memory or cache has no state whose shape would tell."""
     saved = stopped()
     if not memory:
-        saved["streams"] = [tuple(RecurrentState())]
+        saved["streams"] = [{}]
     iterator = make(**other)
     before = iterator.dataset, iterator.epoch
     with pytest.raises(MemtxError, match=says) as error:
@@ -112,12 +111,12 @@ def test_another_layout_is_refused_before_anything_is_moved(other, says, memory)
 
 def test_every_worker_goes_on_with_its_own_streams():
     saved = stopped(streams=6, workers=3)
-    states = [RecurrentState(memory=torch.full((2, 1, 4), float(worker))) for worker in range(3)]
-    saved["streams"] = [tuple(state) for state in states]
+    states = [{"memory": torch.full((2, 1, 4), float(worker))} for worker in range(3)]
+    saved["streams"] = list(states)
     for worker, state in enumerate(states):
         resumed = make(streams=6, worker=worker, workers=3)
         resumed.load_state_dict(saved)
-        assert torch.equal(resumed.states["train"].memory, state.memory)
+        assert torch.equal(resumed.states["train"]["memory"], state["memory"])
     saved["streams"][1] = None  # a worker that was out of memory begins with none
     resumed = make(streams=6, worker=1, workers=3)
     resumed.load_state_dict(saved)

@@ -13,7 +13,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.memory import RecurrentState, StateHolder
+from fairseq_memtx.modules.state_holder import StateHolder
 
 SEGMENT = 4
 KINDS = {
@@ -141,7 +141,7 @@ def test_padding_leaves_memory_alone():
     model.decoder.layers.apply(_forget_distances)
     model(tokens, holder=(short := StateHolder()))
     model(torch.cat([tokens, torch.tensor([[1]])], dim=1), holder=(padded := StateHolder()))
-    torch.testing.assert_close(short.state.memory, padded.state.memory)
+    torch.testing.assert_close(short.state["memory"], padded.state["memory"])
 
 
 def _forget_distances(module) -> None:
@@ -198,17 +198,18 @@ def test_a_state_of_a_checkpoint_becomes_that_of_the_model():
     model = build("--cache-length", "6").bfloat16()
     holder = StateHolder()
     model(text(8), holder=holder)
-    memory, cache, padding = holder.state
-    holder.state = RecurrentState(memory.float(), cache.float(), padding)
+    names = ["memory", "layers.0.rows", "layers.1.rows"]
+    holder.state.update({name: holder.state[name].float() for name in names})
     model(text(4), holder=holder)
-    assert holder.state.memory.dtype == holder.state.cache.dtype == torch.bfloat16
+    assert {holder.state[name].dtype for name in names} == {torch.bfloat16}
 
 
 def test_a_state_keeps_no_other_rows_in_store():
     """A view of memory or cache would keep all rows of its segment."""
     model, holder = build(*KINDS["memory and cache"]), StateHolder()
     model(text(3 * SEGMENT), holder=holder)
-    for part in holder.state[:2]:
+    assert len(holder.state) == 5
+    for part in holder.state.values():
         assert part.untyped_storage().nbytes() == part.numel() * part.element_size()
 
 
@@ -340,8 +341,8 @@ def test_layerdrop_in_training(kind):
         result = model(tokens, holder=holder)[0]
         assert result.isfinite().all()
         different.add(round(result.sum().item(), 6))
-        if holder.state.cache is not None:
-            assert holder.state.cache.size(1) == len(model.decoder.layers)
+        cached = [part.size(1) for name, part in holder.state.items() if name.endswith(".rows")]
+        assert cached == ([6] * len(model.decoder.layers) if "cache" in kind else [])
     result.sum().backward()
     assert len(different) > 5
 

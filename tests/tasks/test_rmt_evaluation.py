@@ -12,7 +12,7 @@ from fairseq.sequence_scorer import SequenceScorer
 from test_rmt_language_modeling import MODEL, PLUGIN, setup
 
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.memory import StatesOfModels
+from fairseq_memtx.modules.state_holder import StatesOfModels
 
 ROUNDED = 1e-6  # fairseq takes logarithms of probabilities in float32
 BACKBONES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fairseq_memtx.memory import RecurrentState, segment_mask
+from fairseq_memtx.memory import MemoryTokens, SegmentLoop, segment_mask
 
 
 def text(mask: torch.Tensor) -> list[str]:
@@ -22,7 +22,11 @@ def test_mask_of_the_published_code():
 
 @pytest.mark.parametrize(("reads", "of_memory"), [(False, "1111"), (True, "0000")])
 def test_cache(reads, of_memory):
-    mask = text(segment_mask(2, 3, cached=4, memory_reads_cache=reads))
+    loop = SegmentLoop(
+        lambda *arguments: arguments, 3, MemoryTokens(2, 1), memory_reads_cache=reads
+    )
+    segment = loop.segment(torch.ones(1, 7, dtype=torch.bool), 3, 0, last=True)
+    mask = text(segment.hidden_with(torch.ones(1, 4, dtype=torch.bool))[0, 0])
     assert [row[:4] for row in mask] == [of_memory] * 2 + ["0000"] * 3 + [of_memory] * 2
     assert [row[4:] for row in mask] == text(segment_mask(2, 3))
 
@@ -38,10 +42,3 @@ def test_no_memory_is_a_causal_mask():
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (2, 3), (5, 4)])
 def test_allowed_pairs(m, n):
     assert (~segment_mask(m, n)).sum() == m * m + n * m + n * (n + 1) // 2 + m * (2 * m + n)
-
-
-def test_state_keeps_its_missing_parts():
-    state = RecurrentState(torch.ones(2, 1, 3, requires_grad=True))
-    assert state.detached().memory.requires_grad is False
-    assert state.reordered(torch.tensor([1])).memory.shape == (1, 1, 3)
-    assert state.to("cpu").cache is None

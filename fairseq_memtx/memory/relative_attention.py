@@ -1,4 +1,4 @@
-"""A layer of Transformer-XL (arXiv:1901.02860), right also where a row looks ahead.
+"""Attention of Transformer-XL (arXiv:1901.02860), right also where a row looks ahead.
 
 Shapes: ``B`` batch, ``N`` rows, ``K`` rows that can be read (the cache, then the rows themselves),
 ``C`` channels, ``H`` heads, ``D`` channels of a head.
@@ -7,9 +7,9 @@ Shapes: ``B`` batch, ``N`` rows, ``K`` rows that can be read (the cache, then th
 from __future__ import annotations
 
 import torch
-from fairseq import utils
-from fairseq.modules import FairseqDropout, LayerNorm
 from torch import Tensor, nn
+
+from .softmax_attention import AttentionSoftmax
 
 
 def distance_embedding(rows_read: int, ahead: int, channels: int, like: Tensor) -> Tensor:
@@ -43,7 +43,8 @@ class RelativeAttention(nn.Module):
         self.qkv_proj = nn.Linear(channels, 3 * channels, bias=False)
         self.position_proj = nn.Linear(channels, channels, bias=False)
         self.out_proj = nn.Linear(channels, channels, bias=False)
-        self.dropout_module = FairseqDropout(dropout, module_name=type(self).__name__)
+        self.softmax = AttentionSoftmax()
+        self.dropout_module = nn.Dropout(dropout)
         for layer in (self.position_proj, self.out_proj):
             nn.init.xavier_uniform_(layer.weight)
         nn.init.xavier_uniform_(self.qkv_proj.weight, gain=2**-0.5)
@@ -89,8 +90,7 @@ class RelativeAttention(nn.Module):
         by_distance = (by_distance @ positions.transpose(1, 2)).unflatten(1, queries.shape[::2])
         scores += _by_key(by_distance, keys.size(2)).transpose(0, 1)
         scores = scores.masked_fill_(hidden, float("-inf"))
-        exact = torch.promote_types(scores.dtype, torch.float32)
-        weights = self.dropout_module(scores.softmax(dim=-1, dtype=exact).to(scores))
+        weights = self.dropout_module(self.softmax(scores))
         attended = (weights @ values).transpose(1, 2).flatten(2)
         return self.out_proj(attended), (keys, values)
 
@@ -109,56 +109,3 @@ def _by_key(by_distance: Tensor, rows_read: int) -> Tensor:
     rows, width = by_distance.shape[-2:]
     flat = by_distance.flatten(-2)[..., rows - 1 : rows - 1 + rows * (width - 1)]
     return flat.unflatten(-1, (rows, width - 1))[..., :rows_read]
-
-
-class TransformerXLLayer(nn.Module):
-    """Attention and feed-forward, each followed by its norm.
-
-    Args:
-        channels: ``C``.
-        ffn_channels: of the feed-forward sub-layer.
-        heads: ``H``.
-        dropout: of what the sub-layers give.
-        attention_dropout: of the attention weights.
-        activation_dropout: inside the feed-forward sub-layer.
-        activation_fn: inside the feed-forward sub-layer, by fairseq's name.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        ffn_channels: int,
-        heads: int,
-        dropout: float = 0.0,
-        attention_dropout: float = 0.0,
-        activation_dropout: float = 0.0,
-        activation_fn: str = "relu",
-    ) -> None:
-        super().__init__()
-        name = type(self).__name__
-        self.self_attn = RelativeAttention(channels, heads, attention_dropout)
-        self.self_attn_layer_norm = LayerNorm(channels)
-        self.activation_fn = utils.get_activation_fn(activation_fn)
-        self.fc1 = nn.Linear(channels, ffn_channels)
-        self.fc2 = nn.Linear(ffn_channels, channels)
-        self.final_layer_norm = LayerNorm(channels)
-        self.dropout_module = FairseqDropout(dropout, module_name=name)
-        self.activation_dropout_module = FairseqDropout(activation_dropout, module_name=name)
-        for layer in (self.fc1, self.fc2):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
-    def forward(
-        self,
-        x: Tensor,
-        past: tuple[Tensor, Tensor] | None,
-        hidden: Tensor,
-        positions: Tensor,
-        biases: Tensor,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """As `RelativeAttention.forward`, the whole layer."""
-        attended, keys_values = self.self_attn(x, past, hidden, positions, biases)
-        x = self.self_attn_layer_norm(x + self.dropout_module(attended))
-        inner = self.activation_dropout_module(self.activation_fn(self.fc1(x)))
-        x = self.final_layer_norm(x + self.dropout_module(self.fc2(inner)))
-        return x, keys_values

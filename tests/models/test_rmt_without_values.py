@@ -1,0 +1,69 @@
+"""RMT where nobody may look at a value: on the ``meta`` device, and compiled."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from test_rmt_lm import KINDS, SEGMENT, build, text
+
+from fairseq_memtx.criterions.segment_cross_entropy import SegmentCrossEntropy
+from fairseq_memtx.models.rmt_lm import ARCHITECTURES
+from fairseq_memtx.modules.state_holder import StateHolder
+
+SMALL = [
+    "--decoder-layers", "2", "--decoder-embed-dim", "16", "--decoder-input-dim", "16",
+    "--decoder-output-dim", "16", "--decoder-ffn-embed-dim", "32",
+    "--decoder-attention-heads", "2",
+]  # fmt: skip
+DROPPED = ["--dropout", "0.1", "--attention-dropout", "0.1", "--activation-dropout", "0.1"]
+
+
+def window(segments: int = 3, device: str = "meta") -> dict:
+    """A batch whose second half of a stream is padding, and whose other one begins anew."""
+    tokens = text(segments * SEGMENT)
+    tokens[0, SEGMENT + 1 :] = 1
+    resets = torch.tensor([[False] * segments, [False, True, False][:segments]])
+    net_input = {"src_tokens": tokens.to(device), "resets": resets.to(device), "warm_up": 1}
+    return {"net_input": net_input, "target": tokens[:, SEGMENT:].to(device), "ntokens": 9}
+
+
+def read_twice(model, device: str = "meta") -> torch.Tensor:
+    """The loss of two windows, of which the second goes on where the first one ended."""
+    batch, losses = window(device=device), []
+    criterion = SegmentCrossEntropy(None, sentence_avg=False)
+    batch["net_input"]["holder"] = StateHolder(advance=2)
+    for _ in range(2):
+        if model.decoder.adaptive_softmax is None:
+            losses.append(criterion(model, batch)[0])
+        else:  # how many words are in a cluster is a look that fairseq's adaptive softmax takes
+            losses.append(model(**batch["net_input"], features_only=True)[0].pow(2).sum())
+    return sum(losses)
+
+
+@pytest.mark.parametrize("recompute", [[], ["--checkpoint-segments"], ["--checkpoint-activations"]])
+@pytest.mark.parametrize("flags", [*KINDS.values(), ["--decoder-layerdrop", "0.5"]], ids=str)
+def test_nobody_looks_at_a_value(flags, recompute):
+    model = build(*flags, *DROPPED, *recompute).float().to("meta")
+    _check_on_meta(model)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("backbone", ["transformer-xl", "transformer"])
+def test_every_architecture_on_meta(arch, backbone):
+    flags = [*SMALL, "--backbone", backbone]
+    if backbone == "transformer":
+        flags += ["--cache-length", "0"]
+    if "wiki103" in arch:
+        flags += ["--adaptive-softmax-cutoff", "10,15"]
+    _check_on_meta(build(*flags, arch=arch).float().to("meta"))
+
+
+def _check_on_meta(model) -> None:
+    read_twice(model.train()).backward()
+    for name, parameter in model.named_parameters():
+        if "output_projection" in name or "adaptive_softmax" in name:
+            continue
+        assert parameter.grad is not None or "layers" in name, name
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients):
+            assert read_twice(model.eval()).is_meta
