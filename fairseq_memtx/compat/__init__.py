@@ -53,7 +53,7 @@ def report() -> list[Fault]:
     for mend in mends():
         _look(mend)
     return [
-        Fault(_name(mend), mend.__doc__.split("\n")[0], _found[_name(mend)], mend.UPSTREAM)
+        Fault(_name(mend), str(mend.__doc__).split("\n")[0], _found[_name(mend)], mend.UPSTREAM)
         for mend in mends()
     ]
 

@@ -23,7 +23,7 @@ def mend() -> None:
     Where the batches of a set cannot be dealt out evenly, the last workers get an empty one. The
     trainer puts another in its place; ``fairseq_cli/validate.py`` gives it to the model.
     """
-    command = sys.modules["fairseq_cli.validate"]
+    command: Any = sys.modules["fairseq_cli.validate"]
     command.progress_bar = SimpleNamespace(progress_bar=_over_batches)
 
 

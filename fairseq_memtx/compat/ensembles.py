@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+from typing import Any
 
 from fairseq import checkpoint_utils
 
@@ -22,7 +23,7 @@ def mend() -> None:
 
     fairseq looks for one file of that name (``fairseq_cli/eval_lm.py``, ``main``).
     """
-    command = sys.modules["fairseq_cli.eval_lm"]
+    command: Any = sys.modules["fairseq_cli.eval_lm"]
 
     def load_model_ensemble_and_task(filenames, *args, **kwargs):
         paths = [part for name in filenames for part in command.utils.split_paths(name)]

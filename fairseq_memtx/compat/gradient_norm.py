@@ -37,7 +37,8 @@ def brought_to(
     params: list[torch.nn.Parameter], aggregate: Callable[[Tensor], Tensor] | None
 ) -> Callable[[Tensor], Tensor]:
     """``aggregate``, and then to the device of the first parameter with a gradient."""
-    devices = [param.grad.device for param in params if getattr(param, "grad", None) is not None]
+    gradients = (getattr(param, "grad", None) for param in params)
+    devices = [gradient.device for gradient in gradients if gradient is not None]
 
     def norm_of_all(norm: Tensor) -> Tensor:
         norm = norm if aggregate is None else aggregate(norm)

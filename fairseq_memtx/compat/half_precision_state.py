@@ -53,7 +53,7 @@ def _loading_more(load_state_dict: Any) -> Any:
         if not isinstance(more, dict):
             return
         _load_scaler(self.scaler, more.get("scaler"))
-        own, saved = _exact_weights(self), more.get("weights")
+        own, saved = _exact_weights(self), more.get("weights", ())
         if own and _round_to(saved, own, self.fp16_params[0].dtype):
             for param, exact in zip(own, saved):
                 param.data.copy_(exact)

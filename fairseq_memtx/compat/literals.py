@@ -30,7 +30,10 @@ PACKAGES = ("fairseq", "fairseq_cli", "examples")
 LONGEST_TEXT = 1_000_000  # characters
 MOST_ENTRIES = 100_000  # of a list that is written with * or +
 SHOWN = 60  # characters of a refused text
-OPERATIONS = {ast.Add: operator.add, ast.Mult: operator.mul}
+OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Mult: operator.mul,
+}
 
 
 def needed() -> bool:
@@ -75,7 +78,7 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, (ast.List, ast.Tuple)):
         entries = map(_value, node.elts)
         return list(entries) if isinstance(node, ast.List) else tuple(entries)
-    operation = OPERATIONS.get(type(getattr(node, "op", None)))
+    operation = OPERATIONS.get(type(node.op)) if isinstance(node, ast.BinOp) else None
     if not isinstance(node, ast.BinOp) or operation is None:
         return ast.literal_eval(node)
     sides = [_value(node.left), _value(node.right)]
@@ -107,8 +110,9 @@ class _LaterModules(importlib.abc.MetaPathFinder):
         others = (finder for finder in sys.meta_path if finder is not self)
         specs = (f.find_spec(name, path, target) for f in others if hasattr(f, "find_spec"))
         spec = next(filter(None, specs), None)
-        if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader.exec_module = _with_reader(spec.loader.exec_module)
+        loader: Any = spec and spec.loader
+        if hasattr(loader, "exec_module"):
+            loader.exec_module = _with_reader(loader.exec_module)
         return spec
 
 

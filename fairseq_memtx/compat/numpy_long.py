@@ -20,4 +20,4 @@ def mend() -> None:
     In ``token_block_dataset.py`` (break mode ``eos``) and ``language_pair_dataset.py``
     (``--num-batch-buckets``). Removed by numpy 2.0.
     """
-    numpy.compat = argparse.Namespace(long=int)
+    vars(numpy)["compat"] = argparse.Namespace(long=int)

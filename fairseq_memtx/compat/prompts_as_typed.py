@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 from ..errors import MemtxError
 from ..text import decode, read_lines
@@ -36,7 +36,8 @@ def needed() -> bool:
 
 def mend() -> None:
     """Let ``fairseq-interactive`` remember what was typed, for encoders to which spaces matter."""
-    sys.modules["fairseq_cli.interactive"].buffered_read = buffered_read
+    command: Any = sys.modules["fairseq_cli.interactive"]
+    command.buffered_read = buffered_read
 
 
 def buffered_read(input: str, buffer_size: int) -> Iterator[list[Prompt]]:

@@ -20,7 +20,7 @@ def needed() -> bool:
 
 def mend() -> None:
     """Refuse it: the command prints pairs of positions, which a soft alignment has not."""
-    command = sys.modules["fairseq_cli.interactive"]
+    command: Any = sys.modules["fairseq_cli.interactive"]
     unchecked = command.make_batches
 
     @functools.wraps(unchecked)

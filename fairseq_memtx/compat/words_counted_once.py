@@ -24,7 +24,7 @@ def mend() -> None:
     word for it, unless it is the last of its row: then the word counts there, and again in the
     next row, where it ends (`eval_lm`, ``range(tgt_len - 1)``).
     """
-    command = sys.modules["fairseq_cli.eval_lm"]
+    command: Any = sys.modules["fairseq_cli.eval_lm"]
     unchanged = command.eval_lm
 
     @functools.wraps(unchanged)
@@ -36,7 +36,7 @@ def mend() -> None:
         *arguments: Any,
         **more: Any,
     ) -> dict[str, float]:
-        mark = {"subword_nmt": "@@", "@@ ": "@@"}.get(post_process)
+        mark = {"subword_nmt": "@@", "@@ ": "@@"}.get(post_process or "")
         words = Words(batch_iterator, source_dictionary, mark) if mark else None
         batches = words or batch_iterator
         found = unchanged(models, source_dictionary, batches, post_process, *arguments, **more)
