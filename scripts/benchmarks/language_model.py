@@ -33,7 +33,7 @@ from tqdm import tqdm
 from fairseq_memtx.modules.state_holder import StateHolder
 
 from .published_rmt import PublishedRmt
-from .turns import SEED, Learner, System, a_batch_a_round, compare, take_turns
+from .turns import SEED, Learner, System, a_batch_a_round, compare, next_tokens, take_turns
 
 
 @dataclass(frozen=True)
@@ -193,19 +193,8 @@ def make_batches(sizes: Sizes, count: int) -> list[dict[str, Any]]:
     numbers = torch.Generator().manual_seed(SEED)
     shape = sizes.streams, count * sizes.segment + 1
     streams = torch.randint(4, sizes.vocabulary, shape, generator=numbers)
-    lengths = torch.full((sizes.streams,), sizes.segment)
-    return [
-        {
-            "net_input": {
-                "src_tokens": streams[:, start : start + sizes.segment],
-                "src_lengths": lengths,
-            },
-            "target": streams[:, start + 1 : start + 1 + sizes.segment].contiguous(),
-            "ntokens": sizes.streams * sizes.segment,
-            "nsentences": sizes.streams,
-        }
-        for start in range(0, count * sizes.segment, sizes.segment)
-    ]
+    starts = range(0, count * sizes.segment, sizes.segment)
+    return [next_tokens(streams[:, start : start + sizes.segment + 1]) for start in starts]
 
 
 def training_summary(speeds: dict[str, list[float]], sizes: Sizes) -> dict[str, Any]:

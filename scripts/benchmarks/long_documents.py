@@ -23,21 +23,21 @@ import statistics
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.written_aside import written_aside
 
 from .long_document_models import BIGBIRD, DENSE, LONGFORMER, MODELS, OURS, Sizes, build
-from .own_process import OwnProcess, in_own_process
+from .own_process import new_process
 from .peak_memory import Peak
-from .turns import SEED, compare
+from .turns import SEED, compare, take_turns
 
 # At a length, how many times faster than whom we want to be; the dense model from 2,048 on.
 TARGETS = {LONGFORMER: (4096, 3.0), BIGBIRD: (4096, 1.5), DENSE: (2048, 1.0)}
@@ -71,112 +71,135 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     sizes = TINY if arguments.tiny else Sizes()
     if arguments.lengths:
         sizes = replace(sizes, lengths=tuple(arguments.lengths))
-    where = (arguments.device, arguments.bf16)
+    device, bf16 = arguments.device, arguments.bf16
     result: dict[str, Any] = {
         "sizes": asdict(sizes),
-        "device": device_name(arguments.device),
+        "device": "cpu" if device == "cpu" else torch.cuda.get_device_name(),
         "one_process": arguments.one_process,
     }
     steps: dict[str, Any] = {}
     cases = [(dropout, length) for dropout in sizes.dropouts for length in sizes.lengths]
     for dropout, length in tqdm(cases, desc="lengths", unit="length"):
-        names = [
-            name
+        trainings = {
+            name: Training(name, sizes, length, dropout, device, bf16)
             for name in arguments.models
-            if name != DENSE or fits(sizes, length, dropout, arguments.device)
-        ]
+            if name != DENSE or fits(sizes, length, dropout, device)
+        }
         # Long steps are less noisy, and there is time for fewer of them.
         rounds = max(1, min(arguments.rounds, arguments.rounds * 4096 // length))
-        times = take_turns(names, sizes, length, dropout, where, rounds, arguments.one_process)
+        times = times_of(trainings, rounds, arguments.one_process)
         steps.setdefault(str(dropout), {})[str(length)] = {
             name: {
                 "milliseconds": statistics.median(times[name]),
-                "mebibytes": in_own_process(peak_of_step, name, sizes, length, dropout, where),
+                "mebibytes": in_own_process(training.peak),
                 **({} if name == OURS else {"speed_of_ours": compare(times[name], times[OURS])}),
             }
-            for name in names
+            for name, training in trainings.items()
         }
     result["steps"] = steps
     if OURS in arguments.models:
         result["growth"] = {dropout: growth(rows) for dropout, rows in steps.items()}
-        result["longest"] = in_own_process(longest_document, sizes, where)
+        longest = Training(OURS, sizes, sizes.longest, 0.0, device, bf16)
+        result["longest"] = in_own_process(longest.only_forward)
     if arguments.picture:
         draw(result, arguments.picture)
     return result
 
 
-class Trainee:
-    """A model and its optimiser.
+class Training(NamedTuple):
+    """A model that is trained on one document, built where a method is called first.
 
-    Args:
+    Attributes:
         name: one of `MODELS`.
         sizes: of the model.
-        length: ``L``.
+        length: ``L``, tokens of the document.
         dropout: of layers and attention weights.
-        where: the device, and whether to compute in bfloat16.
+        device: where it is.
+        bf16: whether to compute in bfloat16.
     """
 
-    def __init__(
-        self, name: str, sizes: Sizes, length: int, dropout: float, where: tuple[str, bool]
-    ) -> None:
-        self.device, self.bf16 = where
-        self.model = build(name, sizes, length, dropout).to(self.device).train()
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
-        self.tokens = document(sizes, length).to(self.device)
+    name: str
+    sizes: Sizes
+    length: int
+    dropout: float
+    device: str
+    bf16: bool
 
     def step(self) -> float:
-        """One training step; how many seconds it took."""
+        """One training step; how many milliseconds it took."""
+        model, optimizer, tokens = built(self)
         self._wait()
         start = time.perf_counter()
-        self.optimizer.zero_grad()
+        optimizer.zero_grad()
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            features = self.model(self.tokens)
+            features = model(tokens)
         features.float().square().mean().backward()
-        self.optimizer.step()
+        optimizer.step()
         self._wait()
-        return time.perf_counter() - start
+        return 1000 * (time.perf_counter() - start)
+
+    def peak(self) -> float:
+        """MiB that a training step adds at its highest to what was held before it."""
+        built(self)
+        with Peak(self.device) as peak:
+            self.step()
+        return peak.mebibytes
+
+    def only_forward(self) -> dict[str, float]:
+        """Time and memory of a forward pass without gradients."""
+        model, _, tokens = built(self)
+        start = time.perf_counter()
+        with (
+            torch.no_grad(),
+            torch.autocast(self.device, torch.bfloat16, enabled=self.bf16),
+            Peak(self.device) as peak,
+        ):
+            assert model.eval()(tokens).isfinite().all()
+        return {
+            "tokens": self.length,
+            "milliseconds": 1000 * (time.perf_counter() - start),
+            "mebibytes": peak.mebibytes,
+        }
 
     def _wait(self) -> None:
         if self.device != "cpu":
             torch.cuda.synchronize()
 
 
-def document(sizes: Sizes, length: int) -> Tensor:
-    """Random tokens, ``1 x L``."""
+@lru_cache(maxsize=len(MODELS))  # all models of one length
+def built(training: Training) -> tuple[nn.Module, torch.optim.Optimizer, Tensor]:
+    """Model, optimiser and document, ``1 x L`` random tokens."""
+    name, sizes, length, dropout, device, _ = training
+    model = build(name, sizes, length, dropout).to(device).train()
     numbers = torch.Generator().manual_seed(SEED)
-    return torch.randint(4, sizes.vocabulary, (1, length), generator=numbers)
+    tokens = torch.randint(4, sizes.vocabulary, (1, length), generator=numbers).to(device)
+    return model, torch.optim.Adam(model.parameters(), lr=1e-4), tokens
 
 
-def take_turns(
-    names: list[str],
-    sizes: Sizes,
-    length: int,
-    dropout: float,
-    where: tuple[str, bool],
-    rounds: int,
-    one_process: bool = False,
+def times_of(
+    trainings: dict[str, Training], rounds: int, one_process: bool = False
 ) -> dict[str, list[float]]:
-    """Milliseconds of a step of each model, once a round, after a round that warms up.
+    """Milliseconds of a step of each model, once a round, in turns.
 
     Each model has a process of its own, as where it is trained: in one process, a model is spared
     page faults by the memory that those before it have fetched from the system and given back.
     """
-
-    def stepping(name: str) -> Callable[[], float]:
-        trainee = name, sizes, length, dropout, where
-        if one_process:
-            return Trainee(*trainee).step
-        return partial(processes.enter_context(OwnProcess(Trainee, *trainee)).call, "step")
-
-    times: dict[str, list[float]] = {name: [] for name in names}
     with ExitStack() as processes:
-        steps = {name: stepping(name) for name in names}
-        for round_ in tqdm(range(rounds + 1), desc=f"{length} tokens", unit="round", leave=False):
-            for name in names if round_ % 2 else names[::-1]:
-                milliseconds = 1000 * steps[name]()
-                if round_:
-                    times[name].append(milliseconds)
-    return times
+
+        def stepping(training: Training) -> Callable[[int], float]:
+            if one_process:
+                return lambda round_: training.step()
+            process = processes.enter_context(new_process())
+            return lambda round_: process.submit(training.step).result()
+
+        steps = {name: stepping(training) for name, training in trainings.items()}
+        return take_turns({"step": steps}, rounds)["step"]
+
+
+def in_own_process(function: Callable[[], Any]) -> Any:
+    """What a function returns in a new process."""
+    with new_process() as process:
+        return process.submit(function).result()
 
 
 def fits(sizes: Sizes, length: int, dropout: float, device: str) -> bool:
@@ -190,33 +213,6 @@ def fits(sizes: Sizes, length: int, dropout: float, device: str) -> bool:
     if device == "cpu":
         return needed < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
     return needed < torch.cuda.get_device_properties(0).total_memory / 2
-
-
-def peak_of_step(name: str, sizes: Sizes, length: int, dropout: float, where) -> float:
-    """MiB that a training step adds at its highest to what was held before it."""
-    trainee = Trainee(name, sizes, length, dropout, where)
-    with Peak(where[0]) as peak:
-        trainee.step()
-    return peak.mebibytes
-
-
-def longest_document(sizes: Sizes, where: tuple[str, bool]) -> dict[str, float]:
-    """Time and memory of a forward pass over the longest document."""
-    device, bf16 = where
-    model = build(OURS, sizes, sizes.longest, 0.0).to(device).eval()
-    tokens = document(sizes, sizes.longest).to(device)
-    start = time.perf_counter()
-    with (
-        torch.no_grad(),
-        torch.autocast(device, torch.bfloat16, enabled=bf16),
-        Peak(device) as peak,
-    ):
-        assert model(tokens).isfinite().all()
-    return {
-        "tokens": sizes.longest,
-        "milliseconds": 1000 * (time.perf_counter() - start),
-        "mebibytes": peak.mebibytes,
-    }
 
 
 def growth(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -233,11 +229,6 @@ def growth(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for short, long in zip(lengths, lengths[1:])
     ]
-
-
-def device_name(device: str) -> str:
-    """What the times depend on."""
-    return "cpu" if device == "cpu" else torch.cuda.get_device_name()
 
 
 def table(result: dict[str, Any]) -> str:

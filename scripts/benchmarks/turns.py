@@ -92,7 +92,7 @@ def take_turns(
         By measure and model, the speed of every round.
     """
     speeds = {measure: {name: [] for name in of} for measure, of in measures.items()}
-    for round_ in tqdm(range(rounds + 1), desc="rounds", unit="round"):
+    for round_ in tqdm(range(rounds + 1), desc="rounds", unit="round", leave=False):
         for measure, functions in measures.items():
             # Whoever comes first in a round finds the caches cold, so they take that in turns.
             order = list(functions) if round_ % 2 else list(functions)[::-1]
@@ -110,6 +110,23 @@ def compare(ours: list[float], theirs: list[float]) -> dict[str, Any]:
     return {
         "ratio": statistics.median(ratios),
         "ratio_middle_half": [ratios[quarter], ratios[-1 - quarter]],
+    }
+
+
+def next_tokens(tokens: Tensor, **net_input: Any) -> dict[str, Any]:
+    """A batch in which the next token is predicted, of ``B x (L + 1)`` tokens.
+
+    Args:
+        tokens: those read, and one more.
+        net_input: what the model is given besides.
+    """
+    rows, length = len(tokens), tokens.size(1) - 1
+    lengths = torch.full((rows,), length)
+    return {
+        "net_input": {"src_tokens": tokens[:, :-1], "src_lengths": lengths, **net_input},
+        "target": tokens[:, 1:].contiguous(),
+        "ntokens": rows * length,
+        "nsentences": rows,
     }
 
 

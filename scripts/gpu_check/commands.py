@@ -7,7 +7,6 @@ import math
 import os
 import re
 import shutil
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -227,13 +226,33 @@ def _evaluation(
     return arguments
 
 
+def two_ways(
+    trial: Trial,
+    case: Case,
+    one: Settings,
+    other: Settings,
+    precision: str = "float32",
+    criterion: str = "",
+    updates: int = 20,
+    **options: Any,
+) -> None:
+    """Train in two ways that compute the same: the losses are the same.
+
+    The runs are ``one`` and ``other`` in the folder of the trial; the latter has its criterion, if
+    one is given, and the ``options`` of `train`.
+    """
+    few = {"optimization": {"max_update": min(trial.where.updates, updates)}}
+    first = train(trial, case, trial.folder / "one", precision, more=merged(few, one))
+    case = replace(case, criterion=criterion or case.criterion)
+    more = merged(few, other)
+    second = train(trial, case, trial.folder / "other", precision, more=more, **options)
+    compare_runs(trial, precision, first, second)
+
+
 def as_on_the_cpu(trial: Trial, case: Case) -> None:
     """The same losses, and from the same weights the same texts, on GPU and CPU in float32."""
-    few = merged(NO_DROPOUT, {"optimization": {"max_update": min(trial.where.updates, 10)}})
-    here = train(trial, case, trial.folder / "here", more=few)
-    there = train(trial, case, trial.folder / "there", device="cpu", more=few)
-    compare_runs(trial, "float32", here, there)
-    checkpoint = last(trial.folder / "here")
+    two_ways(trial, case, NO_DROPOUT, NO_DROPOUT, updates=10, device="cpu")
+    checkpoint = last(trial.folder / "one")
     losses = [validate(trial, case, checkpoint, "float32", d) for d in (trial.where.device, "cpu")]
     trial.expect(
         abs(losses[0] - losses[1]) <= 2e-3 * abs(losses[1]),
@@ -260,49 +279,23 @@ def wrap_in_ddp() -> None:
 
 def distributed(trial: Trial, case: Case, backend: str) -> None:
     """One process in a group of NCCL (of gloo on a CPU): the losses of a process without one."""
-    cuda = trial.where.device == "cuda"
     group = {
         "distributed_training": {
             "distributed_world_size": 1,
             "distributed_rank": 0,
             "distributed_no_spawn": True,
-            "distributed_init_method": f"tcp://localhost:{free_port()}",
-            "distributed_backend": "nccl" if cuda else "gloo",
+            "distributed_init_method": f"file://{trial.folder / 'group'}",
+            "distributed_backend": "nccl" if trial.where.device == "cuda" else "gloo",
             "ddp_backend": backend,
         }
     }
-    few = {"optimization": {"max_update": min(trial.where.updates, 20)}}
-    alone = train(trial, case, trial.folder / "alone", more=few)
-    settings = merged(few, group)
-    together = train(trial, case, trial.folder / "group", more=settings, prepare=wrap_in_ddp)
-    compare_runs(trial, "float32", alone, together)
-    weights = [last(trial.folder / name) for name in ("alone", "group")]
+    two_ways(trial, case, {}, group, prepare=wrap_in_ddp)
+    weights = [last(trial.folder / name) for name in ("one", "other")]
     trial.figures["weights"] = trial.measure(COMPARE, *weights)
 
 
 def two_workers(trial: Trial, case: Case) -> None:
     """Two workers of gloo on one device, beside one worker that takes two batches an update."""
-    plain = merged(NO_DROPOUT, {"optimization": {"max_update": min(trial.where.updates, 20)}})
-    twice = merged(plain, {"optimization": {"update_freq": [2]}})
-    gloo = merged(plain, {"distributed_training": {"distributed_backend": "gloo"}})
-    one = train(trial, case, trial.folder / "one", more=twice)
-    two = train(trial, case, trial.folder / "two", more=gloo, workers=2)
-    compare_runs(trial, "float32", one, two)
-
-
-def free_port() -> int:
-    """One that nobody listens to at present."""
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        return listener.getsockname()[1]
-
-
-def same_with(
-    trial: Trial, case: Case, settings: Settings, criterion: str = "", precision: str = "float32"
-) -> None:
-    """Another way to compute the same: the losses are the same."""
-    few = merged(NO_DROPOUT, {"optimization": {"max_update": min(trial.where.updates, 20)}})
-    other = replace(case, criterion=criterion) if criterion else case
-    plain = train(trial, case, trial.folder / "plain", precision, more=few)
-    ours = train(trial, other, trial.folder / "other", precision, more=merged(few, settings))
-    compare_runs(trial, precision, plain, ours)
+    twice = merged(NO_DROPOUT, {"optimization": {"update_freq": [2]}})
+    gloo = merged(NO_DROPOUT, {"distributed_training": {"distributed_backend": "gloo"}})
+    two_ways(trial, case, twice, gloo, workers=2)

@@ -205,29 +205,19 @@ def attention_to_nothing() -> None:
 
 def collectives() -> None:
     """Objects that workers exchange, by the backend that the command line names."""
-    import socket
-
     from torch import distributed
 
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"tcp://localhost:{free.getsockname()[1]}"
-    distributed.init_process_group(sys.argv[1], init_method=address, rank=0, world_size=1)
+    store = Path("group").absolute().as_uri()
+    distributed.init_process_group(sys.argv[1], init_method=store, rank=0, world_size=1)
     sent = {"state": (torch.arange(3.0), None), "name": "streams"}
-    gathered: list[Any] = [None]
-    everybodys: list[Any] = [None]
-    distributed.gather_object(sent, gathered, 0)
-    distributed.all_gather_object(everybodys, sent)
-    broadcast = [sent]
-    distributed.broadcast_object_list(broadcast, 0)
+    got: dict[str, list[Any]] = {"gather": [None], "all_gather": [None], "broadcast": [sent]}
+    distributed.gather_object(sent, got["gather"], 0)
+    distributed.all_gather_object(got["all_gather"], sent)
+    distributed.broadcast_object_list(got["broadcast"], 0)
     problems = [
         f"{name} gave something else"
-        for name, got in (
-            ("gather", gathered),
-            ("all_gather", everybodys),
-            ("broadcast", broadcast),
-        )
-        if got[0]["name"] != "streams" or not torch.equal(got[0]["state"][0], torch.arange(3.0))
+        for name, (one,) in got.items()
+        if one["name"] != "streams" or not torch.equal(one["state"][0], torch.arange(3.0))
     ]
     distributed.destroy_process_group()
     print(json.dumps({"figures": {}, "problems": problems}))

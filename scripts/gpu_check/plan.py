@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Callable
 
-from .cases import CASES, FIRST, OTHERS, Case
+from .cases import CASES, FIRST, OTHERS, Case, Settings, merged
 from .commands import (
+    NO_DROPOUT,
     PRECISIONS,
     as_on_the_cpu,
     distributed,
     resumes_exactly,
-    same_with,
     trains_and_resumes,
+    two_ways,
     two_workers,
 )
 from .trial import Check, Stopped, Trial
@@ -67,117 +69,106 @@ def plan(device: str, quick: bool, only: str = "") -> Plan:
         quick: only as many as a test has time for.
         only: those alone that have this in their name.
     """
-    first = [Check("machine", _machine, 90), Check("data", _data, 60)]
-    together = _a_few() if quick else _all(device)
-    names = SPEEDS[:1] if quick else SPEEDS
-    alone = [_speed(name, device, quick) for name in names]
+    first = [Check("machine", machine, 90), Check("data", make_data)]
+    together = a_few() if quick else everything(list(PRECISIONS[device]))
+    alone = [
+        Check(f"speed: {name}", partial(speed, name=name, quick=quick), 25)
+        for name in (SPEEDS[:1] if quick else SPEEDS)
+    ]
     return Plan(first, *([c for c in checks if only in c.name] for checks in (together, alone)))
 
 
-def _a_few() -> list[Check]:
+def a_few() -> list[Check]:
+    """For a test."""
     return [
-        *_steps(FIRST),
-        _nothing(),
-        *(_trains(case, "float32") for case in FIRST),
-        _trains(FIRST[1], "bf16"),
-        *_as_on_the_cpu(FIRST[:1]),
-        *_distributed(FIRST[1:2], "pytorch_ddp"),
+        *each(FIRST, "a step", a_step),
+        Check("attention to nothing", attention_to_nothing),
+        *trained(FIRST, ["float32"]),
+        *trained(FIRST[1:2], ["bf16"]),
+        *each(FIRST[:1], "as on the CPU", as_on_the_cpu, 120),
+        *each(FIRST[1:2], "pytorch_ddp", distributed, backend="pytorch_ddp"),
     ]
 
 
-def _all(device: str) -> list[Check]:
-    precisions = list(PRECISIONS[device])
+def everything(precisions: list[str]) -> list[Check]:
+    """Most important first."""
     return [
-        *_steps(FIRST),
-        _nothing(),
-        *(_trains(case, precision) for precision in precisions for case in FIRST),
-        *_distributed(FIRST, "pytorch_ddp"),
-        _objects(),
-        *(Check(f"{case.title}, exactly", partial(resumes_exactly, case=case)) for case in FIRST),
-        *_as_on_the_cpu(FIRST),
-        *_steps(OTHERS),
-        *(_trains(case, precision) for precision in precisions for case in OTHERS),
-        *(_same(*same) for same in SAME if same[3] in precisions),
-        *_as_on_the_cpu(OTHERS),
-        *_distributed(FIRST, "legacy_ddp"),
-        *(Check(f"{case.title}, two workers", partial(two_workers, case=case)) for case in TWO),
+        *each(FIRST, "a step", a_step),
+        Check("attention to nothing", attention_to_nothing),
+        *trained(FIRST, precisions),
+        *each(FIRST, "pytorch_ddp", distributed, backend="pytorch_ddp"),
+        Check("objects between workers", objects_between_workers),
+        *each(FIRST, "exactly", resumes_exactly),
+        *each(FIRST, "as on the CPU", as_on_the_cpu, 120),
+        *each(OTHERS, "a step", a_step),
+        *trained(OTHERS, precisions),
+        *(the_same(*same) for same in SAME if same[3] in precisions),
+        *each(OTHERS, "as on the CPU", as_on_the_cpu, 120),
+        *each(FIRST, "legacy_ddp", distributed, backend="legacy_ddp"),
+        *each(TWO, "two workers", two_workers),
     ]
 
 
-def _machine(trial: Trial) -> None:
+def each(
+    cases: list[Case], what: str, make: Callable[..., None], seconds: float = 60, **options: Any
+) -> list[Check]:
+    """The same check of several cases."""
+    return [
+        Check(f"{case.title}, {what}", partial(make, case=case, **options), seconds)
+        for case in cases
+    ]
+
+
+def trained(cases: list[Case], precisions: list[str]) -> list[Check]:
+    """Trainings of all cases in one precision, then in the next."""
+    return [
+        check
+        for precision in precisions
+        for check in each(cases, precision, trains_and_resumes, 120, precision=precision)
+    ]
+
+
+def the_same(title: str, settings: Settings, criterion: str, precision: str) -> Check:
+    """A row of `SAME`."""
+    case = next(case for case in CASES if case.title == title)
+    how = criterion or ", ".join(name for part in settings.values() for name in part)
+    ways = {"one": NO_DROPOUT, "other": merged(NO_DROPOUT, settings), "criterion": criterion}
+    make = partial(two_ways, case=case, precision=precision, **ways)
+    return Check(f"{title} with {how}, {precision}", make)
+
+
+def machine(trial: Trial) -> None:
     """There is a GPU, and this is what it is."""
     trial.figures = trial.measure("gpu_check.models:machine")
     if trial.where.device == "cuda" and not trial.figures["gpus"]:
         raise Stopped(f"PyTorch {trial.figures['packages']['torch']} sees no GPU: use --cpu")
 
 
-def _data(trial: Trial) -> None:
+def make_data(trial: Trial) -> None:
+    """What is trained on."""
     trial.run("gpu_check.data:main", trial.where.data)
 
 
-def _nothing() -> Check:
-    def attention(trial: Trial) -> None:
-        _found(trial, trial.measure("gpu_check.models:attention_to_nothing", trial.where.device))
-
-    return Check("attention to nothing", attention)
-
-
-def _objects() -> Check:
-    def exchange(trial: Trial) -> None:
-        backend = "nccl" if trial.where.device == "cuda" else "gloo"
-        _found(trial, trial.measure("gpu_check.models:collectives", backend))
-
-    return Check("objects between workers", exchange)
+def a_step(trial: Trial, case: Case) -> None:
+    """A training step, here and on the CPU."""
+    arguments = CASES.index(case), trial.where.data, trial.where.device
+    trial.take(trial.measure("gpu_check.models:step_as_on_the_cpu", *arguments))
 
 
-def _steps(cases: list[Case]) -> list[Check]:
-    """A training step of each, here and on the CPU."""
-
-    def step(trial: Trial, case: Case) -> None:
-        number, where = CASES.index(case), trial.where
-        arguments = number, where.data, where.device
-        _found(trial, trial.measure("gpu_check.models:step_as_on_the_cpu", *arguments))
-
-    return [Check(f"{case.title}, a step", partial(step, case=case)) for case in cases]
+def attention_to_nothing(trial: Trial) -> None:
+    """Rows that may look nowhere."""
+    trial.take(trial.measure("gpu_check.models:attention_to_nothing", trial.where.device))
 
 
-def _found(trial: Trial, found: dict) -> None:
-    trial.figures, trial.problems = found["figures"], found["problems"]
+def objects_between_workers(trial: Trial) -> None:
+    """What workers send each other."""
+    backend = "nccl" if trial.where.device == "cuda" else "gloo"
+    trial.take(trial.measure("gpu_check.models:collectives", backend))
 
 
-def _trains(case: Case, precision: str) -> Check:
-    make = partial(trains_and_resumes, case=case, precision=precision)
-    return Check(f"{case.title}, {precision}", make, 120)
-
-
-def _as_on_the_cpu(cases: list[Case]) -> list[Check]:
-    return [
-        Check(f"{case.title}, as on the CPU", partial(as_on_the_cpu, case=case), 120)
-        for case in cases
-    ]
-
-
-def _distributed(cases: list[Case], backend: str) -> list[Check]:
-    return [
-        Check(f"{case.title}, {backend}", partial(distributed, case=case, backend=backend))
-        for case in cases
-    ]
-
-
-def _same(title: str, settings: dict, criterion: str, precision: str) -> Check:
-    case = next(case for case in CASES if case.title == title)
-    how = criterion or ", ".join(name for part in settings.values() for name in part)
-    make = partial(
-        same_with, case=case, settings=settings, criterion=criterion, precision=precision
-    )
-    return Check(f"{title} with {how}, {precision}", make)
-
-
-def _speed(name: str, device: str, quick: bool) -> Check:
-    def speed(trial: Trial) -> None:
-        seconds, size = (0, "tiny") if quick else (1, "whole")
-        trial.figures = trial.measure("gpu_check.speed:speed", name, device, seconds, size)
-        for precision, found in trial.figures.items():
-            trial.expect("error" not in found, f"{precision}: {found.get('error')}")
-
-    return Check(f"speed: {name}", speed, 25)
+def speed(trial: Trial, name: str, quick: bool) -> None:
+    """Of a model of ordinary size."""
+    seconds, size = (0, "tiny") if quick else (1, "whole")
+    trial.figures = trial.measure("gpu_check.speed:speed", name, trial.where.device, seconds, size)
+    for precision, found in trial.figures.items():
+        trial.expect("error" not in found, f"{precision}: {found.get('error')}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 from typing import Any, Callable
 
 import torch
 from benchmarks.long_document_models import DENSE, OURS, Sizes, build
 from benchmarks.peak_memory import Peak
-from benchmarks.turns import System
+from benchmarks.turns import System, next_tokens
 from fairseq import utils
 from torch import Tensor, nn
 
@@ -83,14 +84,9 @@ def translation(arch: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
     )
     system = System("translation", symbols, flags if "mem" in arch else f"{flags} {shape}")
     words = torch.randint(4, symbols, (sentences, length + 1), generator=_numbers())
-    net_input = {
-        "src_tokens": words[:, 1:],
-        "src_lengths": torch.full((sentences,), length),
-        "prev_output_tokens": words[:, :-1].contiguous(),
-    }
-    return _placed(
-        system, {"net_input": net_input, "target": words[:, 1:].contiguous()}, device, dtype
-    )
+    batch = next_tokens(words)
+    batch["net_input"].update(src_tokens=words[:, 1:], prev_output_tokens=words[:, :-1])
+    return _placed(system, batch, device, dtype)
 
 
 def language_model(flags: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
@@ -103,24 +99,15 @@ def language_model(flags: str, device: str, dtype: torch.dtype, tiny: bool) -> M
         flags += " --decoder-layers 1"
     system = System(task, 208, flags)
     words = torch.randint(4, 208, (streams, length + 1), generator=_numbers())
-    net_input: dict[str, Any] = {
-        "src_tokens": words[:, :-1].contiguous(),
-        "src_lengths": torch.full((streams,), length),
-    }
-    if task == "rmt_language_modeling":
-        net_input["holder"] = StateHolder()
-    return _placed(
-        system, {"net_input": net_input, "target": words[:, 1:].contiguous()}, device, dtype
-    )
+    state = {"holder": StateHolder()} if task == "rmt_language_modeling" else {}
+    return _placed(system, next_tokens(words, **state), device, dtype)
 
 
 def _placed(system: System, batch: dict[str, Any], device: str, dtype: torch.dtype) -> Made:
     model = system.model.to(device, dtype).train()
-    tokens = batch["target"].numel()
-    batch.update(ntokens=tokens, nsentences=len(batch["target"]))
     if device != "cpu":
         batch = utils.move_to_cuda(batch)
-    return model, lambda: system.loss(batch), tokens
+    return model, lambda: system.loss(batch), batch["ntokens"]
 
 
 def long_documents(name: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
@@ -138,24 +125,20 @@ def _numbers() -> torch.Generator:
     return torch.Generator().manual_seed(1)
 
 
-def _named(function: Callable[..., Made], first: str) -> Callable[..., Made]:
-    return lambda *arguments: function(first, *arguments)
-
-
 ENWIK8 = "--decoder-layers 12 --decoder-embed-dim 512 --decoder-ffn-embed-dim 2048"
 MODELS = {
-    "mem_transformer_multi30k": _named(translation, "mem_transformer_multi30k"),
-    "transformer of the same sizes": _named(translation, "transformer"),
-    "rmt_lm_enwik8": _named(language_model, "--arch rmt_lm_enwik8"),
-    "rmt_transformer_xl_enwik8": _named(language_model, "--arch rmt_transformer_xl_enwik8"),
-    "rmt_lm_enwik8, transformer": _named(
+    "mem_transformer_multi30k": partial(translation, "mem_transformer_multi30k"),
+    "transformer of the same sizes": partial(translation, "transformer"),
+    "rmt_lm_enwik8": partial(language_model, "--arch rmt_lm_enwik8"),
+    "rmt_transformer_xl_enwik8": partial(language_model, "--arch rmt_transformer_xl_enwik8"),
+    "rmt_lm_enwik8, transformer": partial(
         language_model, "--arch rmt_lm_enwik8 --backbone transformer"
     ),
-    "transformer_lm of the same sizes": _named(
+    "transformer_lm of the same sizes": partial(
         language_model,
         f"--arch transformer_lm {ENWIK8} --decoder-attention-heads 8 "
         "--share-decoder-input-output-embed --dropout 0.1",
     ),
-    "gmat_roberta_base, 4,096 tokens": _named(long_documents, OURS),
-    "roberta, 4,096 tokens": _named(long_documents, DENSE),
+    "gmat_roberta_base, 4,096 tokens": partial(long_documents, OURS),
+    "roberta, 4,096 tokens": partial(long_documents, DENSE),
 }

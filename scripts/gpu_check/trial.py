@@ -136,6 +136,10 @@ class Trial:
         lines = self.run(function, *arguments, **options).splitlines()
         return json.loads(next(line for line in reversed(lines) if line.startswith("{")))
 
+    def take(self, found: dict[str, Any]) -> None:
+        """The figures and problems that a function of `models` printed."""
+        self.figures, self.problems = found["figures"], found["problems"]
+
     def _keep(self, name: str, command: list[str], output: str) -> None:
         """Add to the archive of logs: one file, however many commands there are."""
         self.logs.append(name)
