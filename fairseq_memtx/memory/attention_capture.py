@@ -104,8 +104,9 @@ class _Listener(TorchFunctionMode):
             self._keep_heads(result)
         return result
 
-    def _keep_heads(self, weights: Tensor) -> None:
+    def _keep_heads(self, weights: Tensor | None) -> None:
         """Keep weights of the attention that is running, ``B*H x queries x keys`` perhaps."""
+        assert weights is not None  # they were asked for
         name, heads = self.running[-1]
         self._keep(name, weights.reshape(-1, heads, *weights.shape[-2:]))
 

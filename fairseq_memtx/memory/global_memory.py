@@ -48,7 +48,7 @@ class GlobalMemoryAttention(nn.Module):
             meaning.
         """
         memory = self.memory_tokens
-        of_tokens = self.neighbours(
+        of_tokens: Tensor = self.neighbours(
             *(x[:, :, memory:] for x in (query, key, value)),
             *(x[:, :, :memory] for x in (key, value)),
             real=None if real is None else real[:, memory:],

@@ -9,7 +9,8 @@ Shapes: ``N`` batch and the like, ``H`` heads, ``Q`` queries, ``K`` keys, ``D`` 
 
 from __future__ import annotations
 
-from typing import Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,10 @@ def attend(
         look nowhere.
     """
     if dropout and is_drawn_here(query):
-        return _DroppedAttention.apply(query, key, value, visible, dropout)
+        attended: Tensor = _DroppedAttention.apply(  # type: ignore[no-untyped-call]
+            query, key, value, visible, dropout
+        )
+        return attended
     return functional.scaled_dot_product_attention(
         query, key, value, attn_mask=visible, dropout_p=dropout
     )
@@ -69,47 +73,46 @@ class _DroppedAttention(torch.autograd.Function):
     """Works through ``N`` in blocks whose scores stay in the processor's cache, both ways."""
 
     @staticmethod
-    def forward(ctx, query, key, value, visible, dropout):
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, dropout: float
+    ) -> Tensor:
         ctx.scale, ctx.gain = query.size(-1) ** -0.5, gain(dropout)
         ctx.block = max(1, _IN_CACHE // (query[0, ..., 0].numel() * key.size(-2)))
         if visible is not None:
             visible = visible.expand(len(query), *visible.shape[1:])
         out, drawn = value.new_empty(*query.shape[:-1], value.size(-1)), []
-        for part, q, k, v, seen in _blocks(ctx.block, out, query, key, value, visible):
-            scores = (q * ctx.scale) @ k.transpose(-2, -1)
-            if seen is not None:
+        for block in _blocks(ctx.block, len(query)):
+            scores = (query[block] * ctx.scale) @ key[block].transpose(-2, -1)
+            if visible is not None:
                 # Finite, so that a query that may look nowhere stays defined.
-                scores.masked_fill_(~seen, torch.finfo(scores.dtype).min)
+                scores.masked_fill_(~visible[block], torch.finfo(scores.dtype).min)
             weights = scores.softmax(dim=-1)
             weights.copysign_(draw_marks(weights, dropout))
-            torch.matmul(weights.clamp_min(0), v * ctx.gain, out=part)
+            torch.matmul(weights.clamp_min(0), value[block] * ctx.gain, out=out[block])
             drawn.append(weights)
         ctx.save_for_backward(query, key, value, out, *drawn)
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         query, key, value, out, *drawn = ctx.saved_tensors
         of_query, of_key, of_value = map(torch.empty_like, (query, key, value))
         # The sum over the keys of weight times gradient, which the softmax takes off.
         share = (gradient * out).sum(dim=-1, keepdim=True)
-        rows = gradient * ctx.gain, share, query, key, value, of_query, of_key, of_value
-        for weights, (g, share, q, k, v, of_q, of_k, of_v) in zip(drawn, _blocks(ctx.block, *rows)):
-            kept = weights.clamp_min(0)
-            of_scores = (g @ v.transpose(-2, -1)).mul_(kept)
-            of_scores.addcmul_(weights.abs(), share, value=-1)
-            # Copied: these lie in memory as the rows of a layer do, and torch.compile wants an
-            # ``out`` in one piece.
-            of_v.copy_(kept.transpose(-2, -1) @ g)
-            of_q.copy_(of_scores @ (k * ctx.scale))
-            of_k.copy_(of_scores.transpose(-2, -1) @ (q * ctx.scale))
+        for block, weights in zip(_blocks(ctx.block, len(query)), drawn):
+            gained, kept = gradient[block] * ctx.gain, weights.clamp_min(0)
+            of_scores = (gained @ value[block].transpose(-2, -1)).mul_(kept)
+            of_scores.addcmul_(weights.abs(), share[block], value=-1)
+            of_value[block] = kept.transpose(-2, -1) @ gained
+            of_query[block] = of_scores @ (key[block] * ctx.scale)
+            of_key[block] = of_scores.transpose(-2, -1) @ (query[block] * ctx.scale)
         return of_query, of_key, of_value, None, None
 
 
 _IN_CACHE = 2**21  # scores of a block
 
 
-def _blocks(size: int, *tensors: Tensor | None) -> Iterator[tuple[Tensor | None, ...]]:
-    """The same ``size`` of ``N`` of every tensor, block after block."""
-    for start in range(0, len(tensors[0]), size):
-        yield tuple(None if x is None else x[start : start + size] for x in tensors)
+def _blocks(size: int, count: int) -> Iterator[slice]:
+    """``count`` of ``N``, as many of them at a time."""
+    for start in range(0, count, size):
+        yield slice(start, start + size)

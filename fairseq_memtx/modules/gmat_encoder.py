@@ -56,6 +56,7 @@ class GlobalMemoryEncoder(EncoderWithMemory):
         src_lengths: Tensor | None = None,
         return_all_hiddens: bool = False,
         token_embeddings: Tensor | None = None,
+        memory: Tensor | None = None,
     ) -> dict[str, list[Tensor]]:
         """Encode ``B x L``, padded on the right; see `EncoderWithMemory`.
 
@@ -72,15 +73,15 @@ class GlobalMemoryEncoder(EncoderWithMemory):
         """
         length = self.max_source_positions - 1  # of a segment without <s>
         if self.segments == 1 or src_tokens.size(1) <= length + 1:
-            return self.read(src_tokens, src_lengths, return_all_hiddens, token_embeddings)
+            return self.read(src_tokens, src_lengths, return_all_hiddens, token_embeddings, memory)
         if src_tokens.size(1) > self.document_length:
             raise too_long(src_tokens.size(1), self.position_flag, self.document_length)
-        outs, memory = [], None
+        outs: list[dict[str, list[Tensor]]] = []
         for start in range(1, src_tokens.size(1), length):
-            segment, embedded = (
-                None if x is None else torch.cat([x[:, :1], x[:, start : start + length]], dim=1)
-                for x in (src_tokens, token_embeddings)
-            )
+            segment, embedded = src_tokens[:, start : start + length], token_embeddings
+            segment = torch.cat([src_tokens[:, :1], segment], dim=1)
+            if embedded is not None:
+                embedded = torch.cat([embedded[:, :1], embedded[:, start : start + length]], dim=1)
             out = self.read(segment, None, return_all_hiddens, embedded, memory)
             if memory is not None:  # a document that has ended keeps its memory
                 ended = segment[:, 1:].eq(self.padding_idx).all(dim=1)
@@ -119,6 +120,7 @@ class GlobalMemoryEncoder(EncoderWithMemory):
             return torch.cat([first.unsqueeze(0), *(part[1:] for part in parts)])
 
         states = zip(*(out["encoder_states"] for out in outs))
+        lengths = [out["src_lengths"][0] - 1 for out in outs]
         embedding = [out["encoder_embedding"][0].transpose(0, 1) for out in outs]
         return {
             **outs[-1],
@@ -128,7 +130,7 @@ class GlobalMemoryEncoder(EncoderWithMemory):
                 torch.cat([padding[0], *(part[:, 1:] for part in padding[1:])], dim=1)
             ],
             "encoder_embedding": [join(embedding).transpose(0, 1)],
-            "src_lengths": [sum(out["src_lengths"][0] - 1 for out in outs) + 1],
+            "src_lengths": [1 + torch.stack(lengths).sum(dim=0, dtype=lengths[0].dtype)],
         }
 
     def max_positions(self) -> int:

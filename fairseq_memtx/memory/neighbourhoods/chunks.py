@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from .groups import GroupedAttention, Groups
@@ -25,4 +26,5 @@ class ChunkedAttention(GroupedAttention):
         if missing:
             query, key, value, real = fill_up(missing, query, key, value, real)
         visible = None if real is None else real.view(len(real), -1, 1, size)
-        return Groups(*(x.unflatten(2, (-1, size)) for x in (query, key, value)), visible)
+        query, key, value = (torch.unflatten(x, 2, (-1, size)) for x in (query, key, value))
+        return Groups(query, key, value, visible)

@@ -71,7 +71,7 @@ class GroupedAttention(SparseAttention):
             dropout,
         )
         # B*G x H x Q x D -> B x H x G*Q x D
-        attended = attended.unflatten(0, (batch, count)).transpose(1, 2).flatten(2, 3)
+        attended = torch.unflatten(attended, 0, (batch, count)).transpose(1, 2).flatten(2, 3)
         return attended[:, :, : query.size(2)]
 
 

@@ -31,6 +31,8 @@ class HashedAttention(SparseAttention):
         channels: ``D``.
     """
 
+    directions: Tensor
+
     def __init__(self, chunk_size: int, buckets: int, rounds: int, channels: int) -> None:
         super().__init__()
         self.chunk_size = chunk_size
@@ -64,10 +66,10 @@ class HashedAttention(SparseAttention):
             # Finite, so that padding that sees nothing has no undefined gradient.
             in_round = in_round.masked_fill(hidden, torch.finfo(in_round.dtype).min)
             scores.append(_back_in_order(in_round, order))
-        scores = torch.cat(scores, dim=-1)  # B x H x L x (M + R*C)
-
-        weights = drop(softmax(scores), dropout)
-        to_memory, *to_chunks = weights.split([memory_tokens, *[size] * len(orders)], dim=-1)
+        # B x H x L x (M + R*C)
+        weights = drop(softmax(torch.cat(scores, dim=-1)), dropout)
+        sizes = [memory_tokens, *[size] * len(orders)]
+        to_memory, *to_chunks = torch.split(weights, sizes, dim=-1)
         attended = to_memory @ memory_value
         for order, to_chunk in zip(orders, to_chunks):
             in_round = _in_chunks(to_chunk, order, size) @ _in_chunks(value, order, size)
@@ -96,9 +98,9 @@ class HashedAttention(SparseAttention):
             ``B x H x G x C x C``.
         """
         padding = ~real.unsqueeze(1).expand_as(order).gather(2, order)
-        hidden = padding.unflatten(2, (-1, 1, size)).expand(-1, -1, -1, size, -1)
+        hidden = torch.unflatten(padding, 2, (-1, 1, size)).expand(-1, -1, -1, size, -1)
         for chunk_of in met_in:
-            chunk = chunk_of.gather(2, order).unflatten(2, (-1, size))
+            chunk = torch.unflatten(chunk_of.gather(2, order), 2, (-1, size))
             hidden = hidden | (chunk.unsqueeze(-1) == chunk.unsqueeze(-2))
         return hidden
 
@@ -106,7 +108,7 @@ class HashedAttention(SparseAttention):
 def _in_chunks(x: Tensor, order: Tensor, size: int) -> Tensor:
     """Rows ``B x H x L x D`` in the given order, cut: ``B x H x G x C x D``."""
     rows = x.gather(2, order.unsqueeze(-1).expand_as(x))
-    return rows.unflatten(2, (-1, size))
+    return torch.unflatten(rows, 2, (-1, size))
 
 
 def _back_in_order(chunks: Tensor, order: Tensor) -> Tensor:

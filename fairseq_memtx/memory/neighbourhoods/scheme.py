@@ -45,5 +45,5 @@ def fill_up(
     """Queries, keys, values and what is real of them, with ``missing`` tokens of padding more."""
     if real is None:
         real = query.new_ones(len(query), query.size(2), dtype=torch.bool)
-    tokens = (functional.pad(x, (0, 0, 0, missing)) for x in (query, key, value))
-    return (*tokens, functional.pad(real, (0, missing)))
+    query, key, value = (functional.pad(x, (0, 0, 0, missing)) for x in (query, key, value))
+    return query, key, value, functional.pad(real, (0, missing))

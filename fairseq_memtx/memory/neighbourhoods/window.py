@@ -38,4 +38,4 @@ class WindowAttention(GroupedAttention):
         own = torch.arange(reach, device=query.device)
         theirs = torch.arange(-reach, 2 * reach, device=query.device)
         near = (own[:, None] - theirs).abs() <= reach  # Q x K
-        return Groups(query.unflatten(2, (-1, reach)), key, value, real.unsqueeze(2) & near)
+        return Groups(torch.unflatten(query, 2, (-1, reach)), key, value, real.unsqueeze(2) & near)
