@@ -73,21 +73,14 @@ def guard_fairseq() -> None:
     What a checkpoint's contents lead to is told by its name too: a configuration from which no
     model can be built, or a state that does not fit the run that is to go on from it.
     """
-    if checkpoint_utils.torch is not torch:
-        return
     checkpoint_utils.torch = _TorchWithCheckedLoad()
     checkpoint_utils.load_checkpoint_to_cpu = _guarded(checkpoint_utils.load_checkpoint_to_cpu)
-    for owner, name, of_file, what in [
-        (checkpoint_utils, "load_checkpoint_to_cpu", "path", "cannot be used"),
-        (checkpoint_utils, "load_model_ensemble_and_task", "filenames", "makes no model"),
-        (Trainer, "load_checkpoint", "filename", "does not fit this run"),
+    for owner, name, of_file, what, to_use in [
+        (checkpoint_utils, "load_checkpoint_to_cpu", "path", "cannot be used", False),
+        (checkpoint_utils, "load_model_ensemble_and_task", "filenames", "makes no model", True),
+        (Trainer, "load_checkpoint", "filename", "does not fit this run", True),
     ]:
-        setattr(owner, name, _in_one_line(getattr(owner, name), of_file, what))
-    for owner, name, of_file in [
-        (checkpoint_utils, "load_model_ensemble_and_task", "filenames"),
-        (Trainer, "load_checkpoint", "filename"),
-    ]:
-        setattr(owner, name, _remembered(getattr(owner, name), of_file))
+        setattr(owner, name, _naming_its_file(getattr(owner, name), of_file, what, to_use))
 
 
 class _TorchWithCheckedLoad:
@@ -107,51 +100,39 @@ def _guarded(load_checkpoint_to_cpu: Callable[..., dict[str, Any]]) -> Callable:
     def load(path: str, arg_overrides: dict[str, Any] | None = None, *args: Any, **kwargs: Any):
         check(checkpoint_utils.PathManager.get_local_path(path))
         state = load_checkpoint_to_cpu(path, arg_overrides, *args, **kwargs)
-        for look in (
-            settings.check_named_files,
-            settings.forget_written_files,
-        ):
+        for look in (settings.check_named_files, settings.forget_written_files):
             look(state.get("cfg"), path, arg_overrides or {})
         return state
 
     return load
 
 
-def _in_one_line(function: Callable, of_file: str, what: str) -> Callable:
-    """The same function, whose errors name the file; its argument ``of_file`` does."""
+def _naming_its_file(function: Callable, of_file: str, what: str, to_use: bool) -> Callable:
+    """The same function, whose errors name the file that its argument ``of_file`` does.
+
+    So can those that come up later where it loads a checkpoint ``to_use``; a run that finds none
+    uses none.
+    """
     signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def told(*args: Any, **kwargs: Any) -> Any:
+    def load(*args: Any, **kwargs: Any) -> Any:
+        named = _names(signature.bind(*args, **kwargs).arguments[of_file])
+        if to_use:
+            begin_with(None)
         try:
-            return function(*args, **kwargs)
+            loaded = function(*args, **kwargs)
         except Exception as cause:
-            named = _names(signature.bind(*args, **kwargs).arguments[of_file])
             line = explain(cause)
             if line is not None and named in line:
                 raise
-            raise MemtxError(
-                f"checkpoint {named}: {line}"
-                if line is not None
-                else f"checkpoint {named} {what}: {_first_line(cause)}"
-            ) from cause
-
-    return told
-
-
-def _remembered(function: Callable, of_file: str) -> Callable:
-    """The same function; what comes up later, when the checkpoint is used, can name its file."""
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def remembered(*args: Any, **kwargs: Any) -> Any:
-        begin_with(None)
-        loaded = function(*args, **kwargs)
-        if loaded is not None:  # a run that finds no checkpoint begins with none
-            begin_with(_names(signature.bind(*args, **kwargs).arguments[of_file]))
+            told = f" {what}: {_first_line(cause)}" if line is None else f": {line}"
+            raise MemtxError(f"checkpoint {named}{told}") from cause
+        if to_use and loaded is not None:
+            begin_with(named)
         return loaded
 
-    return remembered
+    return load
 
 
 def _names(files: str | Sequence[str]) -> str:

@@ -10,7 +10,6 @@ UPSTREAM = "no thread found: AMPOptimizer.step in optim/amp_optimizer.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(AMPOptimizer.step, "fp32_optimizer")
 
 

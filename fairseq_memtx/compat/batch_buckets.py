@@ -13,7 +13,6 @@ UPSTREAM = (
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     try:
         data_utils.get_buckets(numpy.arange(4), 2)
     except TypeError:

@@ -12,7 +12,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5543"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(indexed_dataset.make_dataset, "MMapIndexedDataset")
 
 

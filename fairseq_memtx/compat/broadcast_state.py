@@ -34,7 +34,6 @@ def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> 
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(distributed_utils._broadcast_object_slow, "BytesIO", "load")
 
 

@@ -14,7 +14,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/4934"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(data_utils.infer_language_pair, "ls")
 
 

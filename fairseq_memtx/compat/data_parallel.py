@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return distributed_fairseq_model.DistributedDataParallel is DistributedDataParallel
 
 

@@ -24,7 +24,6 @@ FORMAT = "a dictionary has a word, a space and a count in every line, as fairseq
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(Dictionary.add_from_file, "rsplit")
 
 

@@ -12,7 +12,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1726"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     command = sys.modules.get("fairseq_cli.validate")  # which sets up logging when it is imported
     return command is not None and command.progress_bar is progress_bar
 

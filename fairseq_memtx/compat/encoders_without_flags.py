@@ -13,7 +13,6 @@ UPSTREAM = "no thread found: override_module_args in dataclass/utils.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return any(map(_without_flags, GROUPS))
 
 

@@ -13,7 +13,6 @@ UPSTREAM = "no thread found: main in fairseq_cli/eval_lm.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     command = sys.modules.get("fairseq_cli.eval_lm")
     return command is not None and command.checkpoint_utils is checkpoint_utils
 

@@ -13,7 +13,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1156"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(EpochBatchIterator.next_epoch_itr, "_get_iterator_for_epoch")
 
 

@@ -12,7 +12,6 @@ UPSTREAM = "no thread found: FastaDataset._build_index in data/fasta_dataset.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(FastaDataset._build_index, "check_output")
 
 

@@ -13,7 +13,6 @@ UPSTREAM = "no thread found: FairseqTask.get_batch_iterator in tasks/fairseq_tas
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(FairseqTask.get_batch_iterator, "can_reuse_epoch_itr")
 
 

@@ -14,7 +14,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1491"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(distributed_utils.all_gather_list, "ByteTensor") and not distributed_utils.use_xla()
 
 

@@ -13,7 +13,6 @@ UPSTREAM = "no thread found: save_checkpoint in checkpoint_utils.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(checkpoint_utils.save_checkpoint, "end_of_epoch")
 
 

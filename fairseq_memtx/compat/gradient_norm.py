@@ -14,7 +14,6 @@ UPSTREAM = "no thread found: clip_grad_norm_ in utils.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(utils.clip_grad_norm_, "current_device")
 
 

@@ -18,7 +18,6 @@ COUNTS = ("_iter", "_last_overflow_iter", "_last_rescale_iter", "_overflows_sinc
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(FP16Optimizer.state_dict, "fp32_optimizer")
 
 

@@ -11,7 +11,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5036"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     batches = data_utils.batch_by_size(
         np.arange(3), None, np.ones(3, dtype=int), required_batch_size_multiple=2
     )

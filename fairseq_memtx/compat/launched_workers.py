@@ -17,7 +17,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2879"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(distributed_utils.call_main, "infer_init_method")
 
 

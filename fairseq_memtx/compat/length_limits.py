@@ -13,7 +13,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/3078"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(SequenceGenerator._generate, "max_len_a")
 
 

@@ -37,7 +37,6 @@ OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return not hasattr(fairseq.utils, "eval")
 
 

@@ -17,7 +17,6 @@ INVALID = re.compile(r"Size of sample #(\d+) is invalid \(=(\d+)\) since max_pos
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(masked_lm.MaskedLMTask.filter_indices_by_size, "filter_indices_by_size")
 
 

@@ -11,7 +11,6 @@ UPSTREAM = "no thread found: NanDetector.add_hooks in nan_detector.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(NanDetector.add_hooks, "bhook_fn")
 
 

@@ -10,7 +10,6 @@ UPSTREAM = "https://github.com/numpy/numpy/pull/23830"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return not hasattr(numpy, "compat")
 
 

@@ -19,7 +19,6 @@ _ADVICE = "use smaller batches (--batch-size, --max-tokens)"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(Trainer._fast_stat_sync_sum, "all_reduce_dict")
 
 

@@ -20,7 +20,6 @@ REPLACE_UNK = (
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(FairseqTask.build_generator, "seq_gen_cls")
 
 

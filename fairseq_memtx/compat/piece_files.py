@@ -24,7 +24,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1617"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(encoders.build_bpe, "choice")
 
 

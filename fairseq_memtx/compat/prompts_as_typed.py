@@ -29,7 +29,6 @@ class Prompt(str):
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     command = sys.modules.get("fairseq_cli.interactive")
     return command is not None and says(command.buffered_read, "strip")
 

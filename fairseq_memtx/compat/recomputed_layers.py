@@ -16,7 +16,6 @@ _unmended = checkpoint_activations._checkpointed_forward
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(checkpoint_activations._checkpointed_forward, "CheckpointFunction")
 
 

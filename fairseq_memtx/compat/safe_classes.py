@@ -37,7 +37,6 @@ def safe_classes() -> list[Any]:
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     if not hasattr(torch.serialization, "get_safe_globals"):  # before torch 2.5
         return False
     return argparse.Namespace not in torch.serialization.get_safe_globals()

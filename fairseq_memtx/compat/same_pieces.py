@@ -20,7 +20,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2160"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(FairseqTask.build_bpe, "build_bpe")
 
 

@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(SentencePredictionTask.load_dataset, "regression_target")
 
 

@@ -13,7 +13,6 @@ UPSTREAM = "no thread found: main in fairseq_cli/interactive.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     command = sys.modules.get("fairseq_cli.interactive")
     return command is not None and says(command.make_batches, "encode_fn_target")
 

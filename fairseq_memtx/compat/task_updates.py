@@ -13,7 +13,6 @@ UPSTREAM = "no thread found: Trainer.set_num_updates in trainer.py"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(Trainer.set_num_updates, "quantizer")
 
 

@@ -20,7 +20,6 @@ PAUSE = 2.5  # seconds between them
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     return says(PathManager.copy, "copyfile")
 
 

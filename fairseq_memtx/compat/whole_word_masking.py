@@ -8,7 +8,6 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/3924"
 
 
 def needed() -> bool:
-    """Whether this fairseq still has the fault."""
     task = masked_lm.MaskedLMTask
     return not issubclass(task, LegacyFairseqTask) and not hasattr(task, "args")
 

@@ -17,10 +17,8 @@ FEW = 12  # so many names can be listed
 
 
 def guard_fairseq() -> None:
-    """Let fairseq's parsers end with `explain`, once."""
+    """Let fairseq's parsers end with `explain`."""
     unguarded = options.parse_args_and_arch
-    if hasattr(unguarded, "__wrapped__"):
-        return
 
     @functools.wraps(unguarded)
     def parse_args_and_arch(parser, *args, **kwargs):

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Callable
 
-from fairseq.models import ARCH_CONFIG_REGISTRY, register_model_architecture
+from fairseq.models import register_model_architecture
 from fairseq.models.roberta.model import base_architecture as roberta_architecture
 from fairseq.models.transformer import base_architecture as transformer_architecture
 from omegaconf import DictConfig, OmegaConf
@@ -39,8 +39,6 @@ def register(
         arch: name of a YAML file.
         fill_up: what sets the sizes that the file is silent about.
     """
-    if arch in ARCH_CONFIG_REGISTRY:
-        return  # fairseq may import a --user-dir under a second name
 
     @register_model_architecture(model, arch)
     def fill_in(args: Any) -> None:

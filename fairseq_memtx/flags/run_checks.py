@@ -22,9 +22,7 @@ from . import combinations, ignored_flags, sizes
 
 
 def guard_fairseq() -> None:
-    """Put our looks in front of fairseq's functions, once."""
-    if hasattr(tasks.setup_task, "__wrapped__"):
-        return
+    """Put our looks in front of fairseq's functions."""
     set_up, build, measure = tasks.setup_task, models.build_model, criterions.build_criterion
     begin = Trainer.__init__
 
