@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 COMMANDS = ("eval_lm", "interactive", "validate")  # of fairseq_cli, which have faults of their own
 _found: dict[str, bool] = {}
@@ -53,7 +54,7 @@ def report() -> list[Fault]:
     for mend in mends():
         _look(mend)
     return [
-        Fault(_name(mend), str(mend.__doc__).split("\n")[0], _found[_name(mend)], mend.UPSTREAM)
+        Fault(_name(mend), (mend.__doc__ or "").split("\n")[0], _found[_name(mend)], mend.UPSTREAM)
         for mend in mends()
     ]
 
@@ -62,6 +63,11 @@ def mends() -> Iterator[ModuleType]:
     """Every file of this folder, by name."""
     for file in pkgutil.iter_modules(__path__):
         yield importlib.import_module(f".{file.name}", __name__)
+
+
+def command(name: str) -> Any:
+    """A command of fairseq, or None where it is not imported."""
+    return sys.modules.get(f"fairseq_cli.{name}")
 
 
 def says(function: FunctionType, *words: str) -> bool:

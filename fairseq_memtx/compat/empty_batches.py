@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 from typing import Any, Iterator
 
 from fairseq.logging import progress_bar
 
+from . import command
+
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1726"
 
 
 def needed() -> bool:
-    command = sys.modules.get("fairseq_cli.validate")  # which sets up logging when it is imported
-    return command is not None and command.progress_bar is progress_bar
+    validate = command("validate")
+    return validate is not None and validate.progress_bar is progress_bar
 
 
 def mend() -> None:
@@ -22,8 +23,7 @@ def mend() -> None:
     Where the batches of a set cannot be dealt out evenly, the last workers get an empty one. The
     trainer puts another in its place; ``fairseq_cli/validate.py`` gives it to the model.
     """
-    command: Any = sys.modules["fairseq_cli.validate"]
-    command.progress_bar = SimpleNamespace(progress_bar=_over_batches)
+    command("validate").progress_bar = SimpleNamespace(progress_bar=_over_batches)
 
 
 def _over_batches(batches: Any, **options: Any) -> progress_bar.BaseProgressBar:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import functools
-import sys
-from typing import Any
 
 from fairseq import checkpoint_utils
+
+from . import command
 
 UPSTREAM = "no thread found: main in fairseq_cli/eval_lm.py"
 
 
 def needed() -> bool:
-    command = sys.modules.get("fairseq_cli.eval_lm")
-    return command is not None and command.checkpoint_utils is checkpoint_utils
+    eval_lm = command("eval_lm")
+    return eval_lm is not None and eval_lm.checkpoint_utils is checkpoint_utils
 
 
 def mend() -> None:
@@ -22,15 +22,15 @@ def mend() -> None:
 
     fairseq looks for one file of that name (``fairseq_cli/eval_lm.py``, ``main``).
     """
-    command: Any = sys.modules["fairseq_cli.eval_lm"]
+    eval_lm = command("eval_lm")
 
     def load_model_ensemble_and_task(filenames, *args, **kwargs):
-        paths = [part for name in filenames for part in command.utils.split_paths(name)]
+        paths = [part for name in filenames for part in eval_lm.utils.split_paths(name)]
         return checkpoint_utils.load_model_ensemble_and_task(paths, *args, **kwargs)
 
     functools.update_wrapper(
         load_model_ensemble_and_task, checkpoint_utils.load_model_ensemble_and_task
     )
-    command.checkpoint_utils = argparse.Namespace(
+    eval_lm.checkpoint_utils = argparse.Namespace(
         load_model_ensemble_and_task=load_model_ensemble_and_task
     )

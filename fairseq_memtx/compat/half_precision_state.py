@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from fairseq.optim import AMPOptimizer, FP16Optimizer, MemoryEfficientFP16Optimizer
@@ -66,7 +66,7 @@ def _exact_weights(optimizer: Any) -> list[Tensor]:
     return list(params.values() if isinstance(params, dict) else params)
 
 
-def _round_to(saved: Any, own: list[Tensor], half: torch.dtype) -> bool:
+def _round_to(saved: Any, own: list[Tensor], half: torch.dtype) -> TypeGuard[list[Tensor]]:
     """Whether these are the model's weights, which were loaded before, with more digits.
 
     They are not where somebody changed the weights of a checkpoint, and then those count.

@@ -37,6 +37,7 @@ OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 def needed() -> bool:
+    """Whether this fairseq still has the fault."""
     return not hasattr(fairseq.utils, "eval")
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 
 from ..errors import MemtxError
 from ..text import decode, read_lines
-from . import says
+from . import command, says
 
 UPSTREAM = "no thread found: buffered_read in fairseq_cli/interactive.py"
 
@@ -29,14 +29,13 @@ class Prompt(str):
 
 
 def needed() -> bool:
-    command = sys.modules.get("fairseq_cli.interactive")
-    return command is not None and says(command.buffered_read, "strip")
+    interactive = command("interactive")
+    return interactive is not None and says(interactive.buffered_read, "strip")
 
 
 def mend() -> None:
     """Let ``fairseq-interactive`` remember what was typed, for encoders to which spaces matter."""
-    command: Any = sys.modules["fairseq_cli.interactive"]
-    command.buffered_read = buffered_read
+    command("interactive").buffered_read = buffered_read
 
 
 def buffered_read(input: str, buffer_size: int) -> Iterator[list[Prompt]]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections import Counter
 from typing import Any, Iterable, Iterator
 
-from . import says
+from . import command, says
 
 UPSTREAM = "no thread found: eval_lm in fairseq_cli/eval_lm.py"
 
 
 def needed() -> bool:
-    command = sys.modules.get("fairseq_cli.eval_lm")
-    return command is not None and says(command.eval_lm, "tgt_len")
+    return command("eval_lm") is not None and says(command("eval_lm").eval_lm, "tgt_len")
 
 
 def mend() -> None:
@@ -24,8 +22,7 @@ def mend() -> None:
     word for it, unless it is the last of its row: then the word counts there, and again in the
     next row, where it ends (`eval_lm`, ``range(tgt_len - 1)``).
     """
-    command = sys.modules["fairseq_cli.eval_lm"]
-    unchanged = command.eval_lm
+    unchanged = command("eval_lm").eval_lm
 
     @functools.wraps(unchanged)
     def eval_lm(
@@ -36,7 +33,8 @@ def mend() -> None:
         *arguments: Any,
         **more: Any,
     ) -> dict[str, float]:
-        mark, counts = {"subword_nmt": "@@", "@@ ": "@@"}.get(post_process), Counter()
+        mark = {"subword_nmt": "@@", "@@ ": "@@"}.get(post_process or "")
+        counts: Counter[str] = Counter()
         if mark is not None:
             batch_iterator = _counted(batch_iterator, source_dictionary, mark, counts)
         found = unchanged(
@@ -47,7 +45,7 @@ def mend() -> None:
             found = {**found, "loss": loss, "perplexity": 2**loss}
         return found
 
-    command.eval_lm = eval_lm
+    command("eval_lm").eval_lm = eval_lm
 
 
 def _counted(

@@ -18,7 +18,7 @@ _FAST_PATH_WEIGHTS = [
 
 def drop_fast_path(layer: torch.nn.Module) -> None:
     """Take the BetterTransformer path and its weights out of an encoder layer, if it has them."""
-    layer.can_use_fastpath = False
+    vars(layer)["can_use_fastpath"] = False
     for name in _FAST_PATH_WEIGHTS:
         layer._parameters.pop(name, None)
 
