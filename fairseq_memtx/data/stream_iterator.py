@@ -14,7 +14,7 @@ from ..memory import State, under
 from .streams import StreamWindows
 
 
-class StreamStates(dict[str, State]):
+class StreamStates(dict[str, State | None]):
     """The state of the streams of every set, by name; they are kept nowhere else.
 
     Attributes:
@@ -34,6 +34,8 @@ class StreamIterator(iterators.EpochBatchIterator):
         windows: makes the windows of an epoch that begins after so many updates.
         kwargs: of fairseq's iterator.
     """
+
+    dataset: StreamWindows
 
     def __init__(
         self,
@@ -107,8 +109,8 @@ class StreamIterator(iterators.EpochBatchIterator):
         super().load_state_dict(state_dict)
 
     def _take_streams(self, states: list[State | tuple | None] | None) -> None:
-        mine = states and states[self.dataset.worker % len(states)]
-        if not mine:
+        mine = states[self.dataset.worker % len(states)] if states else None
+        if not states or not mine:
             return  # of another task, or of a worker that was out of memory
         state = mine if isinstance(mine, dict) else _by_name(*mine)
         rows = next(map(len, state.values()), None)

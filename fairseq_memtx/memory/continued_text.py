@@ -29,7 +29,8 @@ class ContinuedText:
         self.loop = loop
         self.length = 0
         self.constants: State = {}
-        self._begin_segment({})
+        self.state: State = {}
+        self.rows = 0
 
     def read(self, tokens: Tensor) -> Tensor:
         """Features of the tokens that were not read yet.

@@ -96,7 +96,8 @@ class RelativeAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """``B x N x C`` to ``B x H x N x D``."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.heads, -1))
+        return heads.transpose(1, 2)
 
 
 def _by_key(by_distance: Tensor, rows_read: int) -> Tensor:
@@ -108,4 +109,5 @@ def _by_key(by_distance: Tensor, rows_read: int) -> Tensor:
     """
     rows, width = by_distance.shape[-2:]
     flat = by_distance.flatten(-2)[..., rows - 1 : rows - 1 + rows * (width - 1)]
-    return flat.unflatten(-1, (rows, width - 1))[..., :rows_read]
+    shifted: Tensor = flat.unflatten(-1, (rows, width - 1))
+    return shifted[..., :rows_read]

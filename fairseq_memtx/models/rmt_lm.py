@@ -37,14 +37,15 @@ class RmtLanguageModelConfig(TransformerLanguageModelConfig):
     decoder_output_dim: int = field(
         default=II("model.decoder_embed_dim"), metadata={"help": "channels of the features"}
     )
-    backbone: ChoiceEnum(["transformer-xl", "transformer"]) = field(
+    # fairseq makes a flag's choices of a type that it makes itself.
+    backbone: ChoiceEnum(["transformer-xl", "transformer"]) = field(  # type: ignore[valid-type]
         default="transformer-xl",
         metadata={"help": "layers with relative positions and a cache, or fairseq's own"},
     )
     memory_tokens: int = field(
         default=10, metadata={"help": "memory tokens M of a segment; 0: no memory"}
     )
-    memory_recurrence: ChoiceEnum(["segment", "none"]) = field(
+    memory_recurrence: ChoiceEnum(["segment", "none"]) = field(  # type: ignore[valid-type]
         default="segment",
         metadata={"help": "whether memory goes from segment to segment, or begins anew in each"},
     )

@@ -41,11 +41,13 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
         x = self.dropout_module(rows).transpose(0, 1)
         forbidden = self._mask(segment, x)
         whole = segment.begin == 0 and segment.last
-        dropped, after = self.dropped_layers(), {}
+        dropped = self.dropped_layers()
+        after: State = {}
         for name, layer in self.layers.named_children():
             if name in dropped:
                 continue
-            own, kept = inside(state, name), None if whole else {}
+            own = inside(state, name)
+            kept: dict[str, Any] | None = None if whole else {}
             x, _, _ = layer(
                 x,
                 incremental_state=kept,

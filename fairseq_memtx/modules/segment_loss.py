@@ -6,12 +6,13 @@ Shapes: ``B`` streams, ``T`` tokens of a segment, ``C`` channels.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from fairseq.models import FairseqIncrementalDecoder
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 
-def segment_loss(decoder: nn.Module, features: Tensor, target: Tensor) -> Tensor:
+def segment_loss(decoder: FairseqIncrementalDecoder, features: Tensor, target: Tensor) -> Tensor:
     """Loss summed over the tokens, in nats. The backward pass computes the logits again.
 
     Args:
@@ -29,7 +30,7 @@ def segment_loss(decoder: nn.Module, features: Tensor, target: Tensor) -> Tensor
     return torch.stack(losses).sum()
 
 
-def _loss(decoder: nn.Module, features: Tensor, target: Tensor) -> Tensor:
+def _loss(decoder: FairseqIncrementalDecoder, features: Tensor, target: Tensor) -> Tensor:
     """Of one segment."""
     features, target = features.flatten(0, 1), target.flatten()
     if decoder.adaptive_softmax is None:

@@ -47,7 +47,7 @@ class TransformerXLDecoder(SegmentDecoder):
             nn.LayerNorm(self.embed_dim) if cfg.layernorm_embedding else nn.Identity()
         )
         layers = [self._build_layer(cfg) for _ in range(cfg.decoder_layers)]
-        self.layers = (
+        self.layers: Any = (
             LayerDropModuleList(cfg.decoder_layerdrop, layers)
             if cfg.decoder_layerdrop
             else nn.ModuleList(layers)

@@ -21,7 +21,7 @@ from omegaconf import II
 from ..data.curriculum import SegmentCurriculum
 from ..errors import MemtxError
 from ..flags.ignored_flags import Ignored, trains_along_a_text, trains_transformer_xl
-from ..memory import memory_statistics
+from ..memory import State, memory_statistics
 from ..modules.state_holder import StateHolder, StatesOfModels
 from .stream_batches import StreamBatches
 
@@ -104,7 +104,8 @@ class RmtLanguageModelingTask(StreamBatches):
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         super().__init__(args, dictionary, output_dictionary, targets)
         # Under --amp: the present update, and the state with which each of its windows began.
-        self._update, self._begun = -1, {}
+        self._update = -1
+        self._begun: Dict[int, Optional[State]] = {}
 
     @classmethod
     def setup_task(cls, args, **kwargs) -> "RmtLanguageModelingTask":
