@@ -17,10 +17,10 @@ from types import FrameType
 from typing import NoReturn
 
 from .. import __version__
-from . import average, convert, plot, prepare
+from . import arches, average, convert, doctor, flags, plot, prepare
 from .parser import PROGRAM, Parser, commands_of
 
-COMMANDS = (prepare, average, convert, plot)
+COMMANDS = (prepare, average, convert, plot, arches, flags, doctor)
 FOLDER = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = ("ve-fairseq", "fairseq", "torch", "numpy")
 # What to install for modules that only some commands need.

@@ -39,7 +39,8 @@ def explain(parser: argparse.ArgumentParser, message: str) -> str:
     if choice:
         flag, name = choice[1].split("/")[0], choice[2]
         (action,) = (action for action in parser._actions if flag in action.option_strings)
-        return f"{flag} {name} is unknown: {_advice(name, [str(c) for c in action.choices or ()])}"
+        choices = [str(choice) for choice in action.choices or ()]
+        return f"{flag} {name} is unknown: {advice_for(name, choices)}"
     unknown = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
     if unknown:
         words = unknown[1].split()
@@ -52,7 +53,8 @@ def explain(parser: argparse.ArgumentParser, message: str) -> str:
     return message.replace("\n", " ")
 
 
-def _advice(name: str, choices: list[str]) -> str:
+def advice_for(name: str, choices: list[str]) -> str:
+    """What to write in the place of a name that is none of these."""
     close = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}?"

@@ -1,0 +1,56 @@
+"""What the machine can compute with: GPUs, precisions, threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from .finding import Finding
+
+HALF = {"float16": "--fp16 or --amp", "bfloat16": "common.bf16=true of fairseq-hydra-train"}
+
+
+def gpus() -> Iterator[Finding]:
+    """The GPUs that torch sees."""
+    import torch
+
+    if not torch.cuda.is_available():
+        build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for CPUs"
+        yield Finding("note", f"no GPU for torch, which is {build}", "train with --cpu")
+    for number in range(torch.cuda.device_count()):
+        about = torch.cuda.get_device_properties(number)
+        yield Finding("ok", f"GPU {number}: {about.name}, {about.total_memory / 2**30:.0f} GiB")
+
+
+def precisions() -> Iterator[Finding]:
+    """Whether products in half precision are right."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    numbers = torch.linspace(-1, 1, 64, device=device).view(8, 8)
+    for name, flag in HALF.items():
+        try:
+            half = numbers.to(getattr(torch, name))
+            apart = float((half @ half - numbers @ numbers).abs().max())
+        except RuntimeError as error:
+            yield Finding("note", f"no {name} on {device} ({error})", f"leave out {flag}")
+            continue
+        if apart < 0.1:
+            yield Finding("ok", f"{name} on {device}: {flag}")
+        else:
+            yield Finding("fault", f"{name} on {device} is wrong by {apart}", f"leave out {flag}")
+
+
+def threads() -> Iterator[Finding]:
+    """How many threads compute, and whether they spin while they wait."""
+    import torch
+
+    count = torch.get_num_threads()
+    what = f"{count} of {os.cpu_count()} cores' threads with OpenMP"
+    if not torch.backends.openmp.is_available():
+        yield Finding("note", "torch is built without OpenMP", "it will be slow on a CPU")
+    elif count > 1 and os.environ.get("OMP_WAIT_POLICY", "").lower() != "passive":
+        advice = "OMP_WAIT_POLICY=passive, or OMP_NUM_THREADS=1 for tiny models, or a CPU crawls"
+        yield Finding("note", what, f"set {advice}")
+    else:
+        yield Finding("ok", what)

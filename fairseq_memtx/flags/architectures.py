@@ -1,0 +1,104 @@
+"""The architectures that there are: their names, sizes and numbers of parameters."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from unittest import mock
+
+import torch
+from fairseq.data import Dictionary
+from fairseq.dataclass.configs import FairseqConfig
+from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY
+from fairseq.tasks import TASK_REGISTRY
+from omegaconf import OmegaConf
+from torch import nn
+
+from . import presets
+
+
+class Architecture(NamedTuple):
+    """A row of the table; sizes as text, since those of two sides stand in one place."""
+
+    name: str
+    layers: str
+    channels: int
+    ffn_channels: int
+    heads: int
+    memory_tokens: int
+    cache: int
+    parameters: int
+
+    HEADER = ("architecture", "layers", "d", "ffn", "heads", "memory", "cache", "parameters")
+
+
+def names() -> list[str]:
+    """Names of our architectures."""
+    return sorted(path.stem for path in presets.FOLDER.glob("*.yaml"))
+
+
+def architectures(symbols: int) -> Iterator[Architecture]:
+    """All of them.
+
+    Args:
+        symbols: of the dictionary, which embeddings have a row for each of.
+    """
+    # One symbol more, and more symbols than every cutoff of an adaptive softmax, which may be above
+    # those that are asked for: the number of parameters is linear in them.
+    many, more = _Words(300_000), _Words(300_001)
+    for name in names():
+        count = _count(_on_meta(name, many))
+        a_symbol = _count(_on_meta(name, more)) - count
+        yield _row(name, count + (symbols - len(many)) * a_symbol)
+
+
+class _Words(Dictionary):
+    """A dictionary of a size, without its words."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def _count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _row(name: str, parameters: int) -> Architecture:
+    sizes = presets.read(name)
+    sides = [side for side in ("encoder", "decoder") if f"{side}_layers" in sizes]
+    layers = "+".join(str(sizes[f"{side}_layers"]) for side in sides)
+    side = sides[0]
+    return Architecture(
+        name,
+        layers,
+        sizes[f"{side}_embed_dim"],
+        sizes[f"{side}_ffn_embed_dim"],
+        sizes[f"{side}_attention_heads"],
+        sizes["memory_tokens"],
+        sizes.get("cache_length", 0),
+        parameters,
+    )
+
+
+def _on_meta(name: str, dictionary: Dictionary) -> nn.Module:
+    """A model without values."""
+    model = ARCH_MODEL_REGISTRY[name]
+    task = next(iter(model.fits))
+    cfg: Any = getattr(TASK_REGISTRY[task], "__dataclass")(_name=task)
+    length = {"tokens_per_sample": getattr(cfg, "tokens_per_sample", 1) or 512}
+    stub: Any = Namespace(source_dictionary=dictionary, target_dictionary=dictionary, cfg=cfg)
+    settings = getattr(model, "__dataclass", None)
+    if settings is None:
+        args: Any = Namespace(**length)
+        ARCH_CONFIG_REGISTRY[name](args)
+    else:
+        model_cfg = settings(**presets.read(name), **length)
+        args = OmegaConf.structured(FairseqConfig(task=cfg, model=model_cfg)).model
+    # fairseq draws RoBERTa's weights on the CPU, where there are none.
+    with torch.device("meta"), mock.patch.object(torch.Tensor, "cpu", lambda tensor: tensor):
+        return model.build_model(args, stub)

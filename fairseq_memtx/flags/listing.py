@@ -1,0 +1,61 @@
+"""Every flag of an architecture, its task and criterion, which ``fairseq-train --help`` omits."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from fairseq import options
+from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.models import ARCH_MODEL_REGISTRY
+from fairseq.tasks import TASK_REGISTRY
+
+from ..errors import MemtxError
+from .misspelled import advice_for
+
+
+def listing(arch: str, task: str | None = None, criterion: str | None = None) -> str:
+    """Flags with their defaults and help.
+
+    Args:
+        arch: of ``--arch``.
+        task: of ``--task``; the first that goes with the architecture where it is not said.
+        criterion: of ``--criterion``, likewise.
+
+    Raises:
+        MemtxError: if there is no such architecture, task or criterion.
+    """
+    model = _known("ARCH", arch, ARCH_MODEL_REGISTRY)
+    fits = getattr(model, "fits", {"translation": ["cross_entropy"]})
+    task = task or next(iter(fits))
+    criterion = criterion or next(iter(fits.get(task, ["cross_entropy"])))
+    owners = {
+        f"--arch {arch}": ("model", model),
+        f"--task {task}": ("task", _known("--task", task, TASK_REGISTRY)),
+        f"--criterion {criterion}": (
+            "criterion",
+            _known("--criterion", criterion, CRITERION_REGISTRY),
+        ),
+    }
+    line = ["data", *" ".join(owners).split()]
+    given, _ = options.parse_args_and_arch(options.get_training_parser(), line, parse_known=True)
+    cfg = convert_namespace_to_omegaconf(given)
+    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False)
+    for title, (part, owner) in owners.items():
+        own = argparse.ArgumentParser(add_help=False)  # the parts may have flags of one name
+        owner.add_args(own)
+        group = parser.add_argument_group(title)
+        for action in own._actions:
+            if action.option_strings and action.help is not argparse.SUPPRESS:
+                default = getattr(cfg[part], action.dest, action.default)
+                told = f"{action.help} " if action.help else ""
+                action.help = f"{told}(default: {default})".replace("%", "%%")
+                group._group_actions.append(action)
+    return parser.format_help()
+
+
+def _known(flag: str, name: str, registry: dict[str, Any]) -> Any:
+    if name not in registry:
+        raise MemtxError(f"{flag} {name} is unknown: {advice_for(name, list(registry))}")
+    return registry[name]
