@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from .parser import add_command
+
+PRESETS = Path(__file__).resolve().parents[1] / "config/model"
 
 
 def add_to(commands: Any) -> None:
@@ -15,7 +18,8 @@ def add_to(commands: Any) -> None:
         "list every flag of an architecture, its task and criterion, with its default",
     )  # fmt: skip
     add = parser.add_argument
-    add("arch", metavar="ARCH", help="such as rmt_lm_enwik8; fairseq-memtx arches lists them")
+    names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    add("arch", metavar="ARCH", choices=names, help="one that fairseq-memtx arches lists")
     add("--task", metavar="NAME", help="in place of the first that goes with ARCH")
     add("--criterion", metavar="NAME", help="in place of the first that goes with both")
 

@@ -18,14 +18,14 @@ from typing import NoReturn
 
 from .. import __version__
 from . import arches, average, convert, doctor, flags, plot, prepare
+from .completion import SHELLS, PrintCompletion
 from .parser import PROGRAM, Parser, commands_of
 
 COMMANDS = (prepare, average, convert, plot, arches, flags, doctor)
 FOLDER = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = ("ve-fairseq", "fairseq", "torch", "numpy")
-# What to install for modules that only some commands need.
-PACKAGES = {"babel": "Babel", "subword_nmt": "subword-nmt"}
-PACKAGES |= {name: name for name in ("matplotlib", "num2words", "sacremoses", "safetensors")}
+# What to install for modules that have another name.
+PACKAGES = {"babel": "Babel", "fairseq": "ve-fairseq", "subword_nmt": "subword-nmt"}
 
 
 def main(line: list[str] | None = None) -> int:
@@ -52,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
     """Of all commands."""
     parser = Parser(prog=PROGRAM, description="Memory-augmented transformers for fairseq.")
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--print-completion", action=PrintCompletion, choices=SHELLS,
+        help="print a script by which a shell completes commands and flags",
+    )  # fmt: skip
     parser.set_defaults(work=about)
     commands = commands_of(parser)
     commands.required = False
@@ -92,10 +96,10 @@ def _end(error: BaseException) -> int:
     from ..errors import explain
 
     told = explain(error)
-    if told is None and isinstance(error, ImportError):
+    if told is None and isinstance(error, ModuleNotFoundError):
         missing = (error.name or "").partition(".")[0]
-        if missing in PACKAGES:
-            told = f"{missing} is missing: pip install {PACKAGES[missing]}"
+        if missing != __name__.partition(".")[0]:
+            told = f"{missing} is missing: pip install {PACKAGES.get(missing, missing)}"
     if told is None and isinstance(error, OSError):  # a full disk, a folder one may not write to
         told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if told is None:

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from ..refusals import explain
+
 PROGRAM = "fairseq-memtx"
 Work = Callable[[argparse.Namespace], object]
 
@@ -15,7 +17,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End in one line."""
-        self.exit(2, f"{PROGRAM}: error: {message}: see {self.prog} --help\n")
+        told = explain(self, message).removesuffix("?")
+        self.exit(2, f"{PROGRAM}: error: {told}: see {self.prog} --help\n")
 
 
 def commands_of(parser: argparse.ArgumentParser, what: str = "COMMAND") -> Any:

@@ -25,6 +25,8 @@ def examine() -> Iterator[Finding]:
     for look in LOOKS:
         try:
             yield from look()
+        except ModuleNotFoundError:
+            continue  # which has been told already
         except Exception as error:
             told = explain(error) or " ".join(f"{type(error).__name__}: {error}".split())[:200]
             yield Finding("fault", f"{look.__name__} could not be looked at ({told})", "see above")

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 from .finding import Finding
 
-HALF = {"float16": "--fp16 or --amp", "bfloat16": "common.bf16=true of fairseq-hydra-train"}
+# By which flags fairseq trains so; on its command line --bf16 means a TPU.
+HALF = {
+    "cuda": {"float16": "--fp16 or --amp", "bfloat16": "common.bf16=true of fairseq-hydra-train"},
+    "cpu": {
+        "float16": "--memory-efficient-fp16",
+        "bfloat16": "common.memory_efficient_bf16=true of fairseq-hydra-train",
+    },
+}
 
 
 def gpus() -> Iterator[Finding]:
@@ -28,7 +35,7 @@ def precisions() -> Iterator[Finding]:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     numbers = torch.linspace(-1, 1, 64, device=device).view(8, 8)
-    for name, flag in HALF.items():
+    for name, flag in HALF[device].items():
         try:
             half = numbers.to(getattr(torch, name))
             apart = float((half @ half - numbers @ numbers).abs().max())

@@ -18,6 +18,9 @@ from torch import nn
 from . import presets
 
 
+MANY = 1_000_000  # symbols; cutoffs of an adaptive softmax are below them
+
+
 class Architecture(NamedTuple):
     """A row of the table; sizes as text, since those of two sides stand in one place."""
 
@@ -44,28 +47,20 @@ def architectures(symbols: int) -> Iterator[Architecture]:
     Args:
         symbols: of the dictionary, which embeddings have a row for each of.
     """
-    # One symbol more, and more symbols than every cutoff of an adaptive softmax, which may be above
-    # those that are asked for: the number of parameters is linear in them.
-    many, more = _Words(300_000), _Words(300_001)
+    many = _Words()
     for name in names():
-        count = _count(_on_meta(name, many))
-        a_symbol = _count(_on_meta(name, more)) - count
-        yield _row(name, count + (symbols - len(many)) * a_symbol)
+        weights = [weight.shape for weight in _on_meta(name, many).parameters()]
+        # Whatever is about as long as so large a dictionary grows with it.
+        a_symbol = sum(shape.numel() // max(shape) for shape in weights if max(shape) > MANY // 2)
+        count = sum(shape.numel() for shape in weights)
+        yield _row(name, count + (symbols - MANY) * a_symbol)
 
 
 class _Words(Dictionary):
-    """A dictionary of a size, without its words."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
+    """A dictionary of `MANY` words, which are not there."""
 
     def __len__(self) -> int:
-        return self.size
-
-
-def _count(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+        return MANY
 
 
 def _row(name: str, parameters: int) -> Architecture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from fairseq import options
@@ -12,7 +13,7 @@ from fairseq.models import ARCH_MODEL_REGISTRY
 from fairseq.tasks import TASK_REGISTRY
 
 from ..errors import MemtxError
-from .misspelled import advice_for
+from ..refusals import advice_for
 
 
 def listing(arch: str, task: str | None = None, criterion: str | None = None) -> str:
@@ -48,11 +49,20 @@ def listing(arch: str, task: str | None = None, criterion: str | None = None) ->
         group = parser.add_argument_group(title)
         for action in own._actions:
             if action.option_strings and action.help is not argparse.SUPPRESS:
-                default = getattr(cfg[part], action.dest, action.default)
-                told = f"{action.help} " if action.help else ""
-                action.help = f"{told}(default: {default})".replace("%", "%%")
+                value = getattr(cfg[part], action.dest, action.default)
+                action.help = _with_default(action.help or "", value).replace("%", "%%")
                 group._group_actions.append(action)
+        if not group._group_actions:
+            group.description = "no flags of its own"
     return parser.format_help()
+
+
+def _with_default(told: str, value: Any) -> str:
+    """A help text and a value, for which it may have words of its own where there is none."""
+    words = re.search(r"\s*\(default: [^)]*\)$", told)
+    if words and value:
+        told = told[: words.start()]
+    return told if words and not value else f"{told} (default: {value})".lstrip()
 
 
 def _known(flag: str, name: str, registry: dict[str, Any]) -> Any:

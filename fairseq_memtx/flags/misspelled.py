@@ -1,23 +1,19 @@
-"""What fairseq's parser refuses, in one line that helps.
-
-argparse answers a misspelled name with all names that there are, several hundred architectures
-among them, under a page of flags.
-"""
+"""What fairseq's parsers refuse, in one line that helps."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import functools
-import re
 
 from fairseq import options
 
-FEW = 12  # so many names can be listed
+from ..refusals import explain
+
+OWNER = "this command, --arch, --task and --criterion"
 
 
 def guard_fairseq() -> None:
-    """Let fairseq's parsers end with `explain`."""
+    """Let fairseq's parsers end with `refusals.explain`."""
     unguarded = options.parse_args_and_arch
 
     @functools.wraps(unguarded)
@@ -28,41 +24,6 @@ def guard_fairseq() -> None:
     options.parse_args_and_arch = parse_args_and_arch
 
 
-def explain(parser: argparse.ArgumentParser, message: str) -> str:
-    """One line for what argparse has to say of a command line.
-
-    Args:
-        parser: that refuses it.
-        message: argparse's own, such as ``argument --arch/-a: invalid choice: 'x' (choose ...)``.
-    """
-    choice = re.match(r"argument (\S+): invalid choice: '?(.*?)'? \(choose from", message)
-    if choice:
-        flag, name = choice[1].split("/")[0], choice[2]
-        (action,) = (action for action in parser._actions if flag in action.option_strings)
-        choices = [str(choice) for choice in action.choices or ()]
-        return f"{flag} {name} is unknown: {advice_for(name, choices)}"
-    unknown = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
-    if unknown:
-        words = unknown[1].split()
-        flag = next((word.split("=")[0] for word in words if word.startswith("--")), None)
-        if flag is not None:
-            close = difflib.get_close_matches(flag, parser._option_string_actions, n=3)
-            advice = f"did you mean {' or '.join(close)}?" if close else "leave it out"
-            return f"{flag} is no flag of this command, --arch, --task and --criterion: {advice}"
-        return f"'{words[0]}' is one argument too many: put text with spaces in quotes"
-    return message.replace("\n", " ")
-
-
-def advice_for(name: str, choices: list[str]) -> str:
-    """What to write in the place of a name that is none of these."""
-    close = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
-    if close:
-        return f"did you mean {' or '.join(close)}?"
-    if len(choices) <= FEW:
-        return f"use one of {', '.join(choices)}"
-    return "see --help for the names that there are"
-
-
 def _end(parser: argparse.ArgumentParser, message: str) -> None:
     """In the place of argparse's own, which prints the whole usage."""
-    parser.exit(2, f"fairseq-memtx: error: {explain(parser, message)}\n")
+    parser.exit(2, f"fairseq-memtx: error: {explain(parser, message, OWNER)}\n")

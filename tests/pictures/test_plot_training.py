@@ -369,7 +369,7 @@ def test_a_full_disk_leaves_the_old_picture(arguments, monkeypatch):
 
 
 def test_matplotlib_is_missing(arguments, tmp_path):
-    (tmp_path / "matplotlib.py").write_text("raise ImportError('gone', name='matplotlib')")
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('gone', name='matplotlib')")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     line = fail("python", "-m", "fairseq_memtx", *PLOT, *arguments, env=environment)
     assert line == "fairseq-memtx: error: matplotlib is missing: pip install matplotlib"

@@ -202,7 +202,7 @@ def test_destination_that_is_a_file(tmp_path):
 
 
 def test_missing_library(tmp_path):
-    (tmp_path / "babel.py").write_text("raise ImportError('gone', name='babel')")
+    (tmp_path / "babel.py").write_text("raise ModuleNotFoundError('gone', name='babel')")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     command = ("python", "-m", "fairseq_memtx", *NUMBERS[1:])
     line = fail(*command, tmp_path / "none", env=environment)
