@@ -167,7 +167,7 @@ ERRORS = [
     Known(
         RuntimeError,
         r"^$",
-        "--arch is missing: name an architecture; python -m fairseq_memtx lists ours",
+        "--arch is missing: name an architecture; fairseq-memtx arches lists ours",
         through="parse_args_and_arch",
     ),
     Known(

@@ -9,6 +9,7 @@ from conftest import ROOT
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
+from fairseq_memtx.commands import main as command_line
 from fairseq_memtx.flags import presets
 
 RELIABILITY = ROOT / "docs/reliability.md"
@@ -58,6 +59,21 @@ def test_flags_that_are_named_exist(path):
         tools = {"moses-no-dash-splits", "bpe-codes"}  # of the tokenizer and BPE that are chosen
         known = set(parser._option_string_actions) | {f"--{name}" for name in tools}
         assert [flag for flag in named if flag not in known] == []
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+def test_commands_of_ours_that_are_named_exist(path):
+    """And so do the flags that are named with them."""
+    text = TEXT[path].replace("\\\n", " ")
+    for line in re.findall(r"(?<=[`\n(])fairseq-memtx ([^`\n)]*)", text):
+        parser, words = command_line.parser(), re.sub(r"#.*", "", line).split()
+        while words and parser._subparsers and not words[0].startswith("-"):
+            (choices,) = (a.choices for a in parser._subparsers._group_actions)
+            for name in words.pop(0).strip("{}").split(","):
+                assert name in choices, line
+            parser = choices[name]
+        named = {word for word in words if word.startswith("--")}
+        assert named <= parser._option_string_actions.keys(), line
 
 
 def test_table_of_recurrent_models():

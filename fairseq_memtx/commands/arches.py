@@ -22,9 +22,9 @@ def add_to(commands: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    from ..flags.architectures import Architecture, architectures
+    from ..flags.architectures import HEADER, architectures
 
-    rows = [Architecture.HEADER]
+    rows: list[tuple[str, ...]] = [HEADER]
     for row in architectures(options.symbols):
         rows.append((*map(str, row[:-1]), f"{row.parameters:,}"))
     widths = [max(map(len, column)) for column in zip(*rows)]

@@ -17,7 +17,7 @@ from torch import nn
 
 from . import presets
 
-
+HEADER = ("architecture", "layers", "d", "ffn", "heads", "memory", "cache", "parameters")
 MANY = 1_000_000  # symbols; cutoffs of an adaptive softmax are below them
 
 
@@ -32,8 +32,6 @@ class Architecture(NamedTuple):
     memory_tokens: int
     cache: int
     parameters: int
-
-    HEADER = ("architecture", "layers", "d", "ffn", "heads", "memory", "cache", "parameters")
 
 
 def names() -> list[str]:
