@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All checks: style, then the tests. Sets itself up; later runs install nothing.
+# All checks: style, types, then the tests. Sets itself up; later runs install nothing.
 #
 # Launch: bash scripts/run_tests.sh [--quick] [arguments of pytest]
 # About 9 minutes on 2 cores; --quick (no second process, no fuzz, no trainings) about 2.
@@ -9,5 +9,6 @@ source "$(dirname "$0")/environment.sh"
 export OMP_NUM_THREADS=1 # tiny models crawl when OpenMP's threads spin
 ruff check .
 ruff format --check --quiet . || memtx_fail "run 'ruff format .'"
+mypy
 # Two workers: most tests run a command of fairseq, which takes seconds to start.
 python -m pytest --numprocesses 2 "$@"
