@@ -74,6 +74,12 @@ RIGHT = {
     "in half precision": [(f"model/{WEIGHT}", torch.ones(32, 16).half())],
     "with parameters": [(f"model/{WEIGHT}", torch.nn.Parameter(torch.ones(32, 16)))],
     "with a slice of a long tensor": [(f"model/{WEIGHT}", torch.ones(64, 16)[::2])],
+    "with states of streams": [
+        ("extra_state/train_iterator/streams", [None, {}, {"layers.0.A": torch.ones(2, 3, 4)}])
+    ],
+    "with states that have no names": [
+        ("extra_state/train_iterator/streams", [(torch.ones(2, 1, 4), None, None), ()])
+    ],
     "with a user_dir that is nowhere": [("cfg/common/user_dir", "/nowhere/at_all")],
     "with a hydra target": [("cfg/common/_target_", "os.abort")],
     "with one interpolation": [("cfg/common/log_file", "${common.wandb_project}")],
@@ -175,6 +181,9 @@ BROKEN = [
     ("extra_state/metrics/default/0", (0, "loss", "AverageMeter", {"val": "x"})),
     ("extra_state/train_iterator/streams", [torch.ones(2)]),
     ("extra_state/train_iterator/streams", [(torch.tensor(2.0),)]),
+    ("extra_state/train_iterator/streams", [{"memory": torch.tensor(2.0)}]),
+    ("extra_state/train_iterator/streams", [{"memory": None}]),
+    ("extra_state/train_iterator/streams", [{3: torch.ones(2, 1, 4)}]),
     ("extra_state/train_iterator/window", 3),
     ("extra_state/train_iterator/epoch", 10**12),
     *[("optimizer_history", value) for value in ([], [None], ["x"])],

@@ -172,3 +172,34 @@ def test_checkpoints_from_before_they_told_their_layout():
     assert next(resumed.next_epoch_itr(shuffle=False))["window"] == 3
     with pytest.raises(MemtxError, match="streams 2 and this run has 3"):
         make(streams=3).load_state_dict(saved)
+
+
+def test_states_of_checkpoints_get_their_names():
+    """Of before they had some; where a part is missing there was none."""
+    memory, cache = torch.ones(2, 1, 4), torch.arange(48.0).view(2, 3, 2, 4)
+    padding = torch.tensor([[True, False], [False, False]])
+    for parts, names in [
+        ((memory, cache, padding), 7),
+        ((memory, None, None), 1),
+        ((None, cache, padding), 6),
+        ((None, None, None), 0),
+        ((memory,), 1),
+    ]:
+        saved, resumed = {**stopped(), "streams": [parts]}, make()
+        resumed.load_state_dict(saved)
+        state = resumed.states["train"]
+        assert len(state) == names
+        if names == 7:
+            assert torch.equal(state["layers.2.rows"], cache[:, 2])
+            assert torch.equal(state["layers.1.visible"], ~padding)
+
+
+def test_a_state_is_saved_with_whole_tensors():
+    """Learned memory is one vector for all streams, and a checkpoint is refused that says so."""
+    iterator = make()
+    next(iterator.next_epoch_itr(shuffle=False))
+    iterator.states["train"] = {"memory": torch.ones(1, 1, 4).expand(2, -1, -1)}
+    iterator.gather()
+    (state,) = iterator.state_dict()["streams"]
+    assert state["memory"].is_contiguous()
+    assert state["memory"].untyped_storage().nbytes() == 2 * 4 * 4

@@ -375,6 +375,33 @@ def test_windows_can_be_sent_to_workers(toy_lm):
     assert torch.equal(batch["target"], expected["target"])
 
 
+@pytest.mark.training
+def test_checkpoints_whose_states_had_no_names(toy_lm, tmp_path):
+    """A run goes on from one bit for bit: memory, and all layers' caches in one tensor."""
+    train = ["fairseq-train", toy_lm, *PLUGIN, *MODEL, "--cache-length", 5, "--max-update", 6]
+    train += ["--save-interval-updates", 3, "--save-dir"]
+    succeed(*train, tmp_path / "whole")
+    saved = torch.load(tmp_path / "whole/checkpoint_1_3.pt", weights_only=False)
+    iterator = saved["extra_state"]["train_iterator"]
+    (named,) = iterator["streams"]
+    layers = sum(name.endswith(".rows") for name in named)
+    assert layers > 1
+    rows = [named.pop(f"layers.{layer}.rows") for layer in range(layers)]
+    visible = [named.pop(f"layers.{layer}.visible") for layer in range(layers)]
+    iterator["streams"] = [(named.pop("memory"), torch.stack(rows, dim=1), ~visible[0])]
+    assert not named
+    (tmp_path / "resumed").mkdir()
+    torch.save(saved, tmp_path / "resumed/checkpoint_last.pt")
+    assert "Loaded checkpoint" in succeed(*train, tmp_path / "resumed")
+    whole, resumed = (
+        checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / name / "checkpoint_last.pt"))
+        for name in ("whole", "resumed")
+    )
+    for name, value in whole["model"].items():
+        assert torch.equal(resumed["model"][name], value), name
+    assert same(*(run["extra_state"]["train_iterator"]["streams"][0] for run in (whole, resumed)))
+
+
 def test_model_without_segments(toy_lm):
     line = fail(
         "fairseq-train", toy_lm, *PLUGIN, "--arch", "transformer_lm", "--decoder-layers", 1,

@@ -1,4 +1,4 @@
-"""RMT where nobody may look at a value: on the ``meta`` device, and compiled."""
+"""RMT on the ``meta`` device, compiled, and what its attention reads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from test_rmt_lm import KINDS, SEGMENT, build, text
 
 from fairseq_memtx.criterions.segment_cross_entropy import SegmentCrossEntropy
+from fairseq_memtx.memory import capture_attention, segment_mask
 from fairseq_memtx.models.rmt_lm import ARCHITECTURES
 from fairseq_memtx.modules.state_holder import StateHolder
 
@@ -67,3 +68,55 @@ def _check_on_meta(model) -> None:
     for gradients in (True, False):
         with torch.set_grad_enabled(gradients):
             assert read_twice(model.eval()).is_meta
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("recompute", [[], ["--checkpoint-segments"]], ids=["", "recomputed"])
+@pytest.mark.parametrize("kind", ["memory and cache", "fairseq's layers"])
+def test_one_graph(kind, recompute):
+    """Of a training pass whose state goes on; loss, state and gradients are those of eager mode."""
+    model = build(*KINDS[kind], *DROPPED, *recompute).float().train()
+    torch._dynamo.reset()
+    passes = []
+    for reader in (model, torch.compile(model, fullgraph=True, backend="aot_eager")):
+        model.zero_grad()
+        holder = StateHolder(
+            {"memory": torch.ones(2, len(model.decoder.memory.weight), model.decoder.embed_dim)},
+            advance=2,
+        )
+        torch.manual_seed(1)
+        tokens = window(device="cpu")["net_input"]["src_tokens"]
+        loss = reader(tokens, holder=holder)[0].log_softmax(dim=-1).square().mean()
+        loss.backward()
+        passes.append([loss, *holder.state.values(), *(p.grad for p in model.parameters())])
+        assert len(holder.memories) == 4
+    torch.testing.assert_close(*passes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attention_maps(kind):
+    """Of every layer and head, in every segment: what a row sees, of cache and segment, is one."""
+    model, tokens = build(*KINDS[kind]), text(3 * SEGMENT)
+    tokens[0, -2:] = 1
+    loop = model.decoder.loop
+    with capture_attention(model) as maps, torch.no_grad():
+        model(tokens)
+    assert list(maps) == [f"decoder.layers.{layer}.self_attn" for layer in range(2)]
+    writes = loop.writes and loop.memory is not None
+    rows = SEGMENT + loop.memory_tokens * (2 if writes else 1)
+    for calls in maps.values():
+        assert len(calls) == 3
+        for index, weights in enumerate(calls):
+            cached = min(6, index * rows) if "cache" in kind else 0
+            assert weights.shape == (2, 2, rows, cached + rows)
+            torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+            hidden = segment_mask(loop.memory_tokens, SEGMENT, writes)
+            assert weights[..., cached:][:, :, hidden].eq(0).all()
+            assert weights[..., cached:][:, :, ~hidden][1].gt(0).all()
+            ahead = loop.memory_tokens
+            assert weights[:, :, ahead : ahead + SEGMENT, :cached].gt(0).all()
+            if ahead and not loop.memory_reads_cache:
+                assert weights[:, :, :ahead, :cached].eq(0).all()
+        if writes:
+            last = slice(cached + ahead + SEGMENT - 2, cached + ahead + SEGMENT)
+            assert weights[0, :, -ahead:, last].eq(0).all(), "padding"
