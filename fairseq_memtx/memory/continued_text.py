@@ -52,9 +52,6 @@ class ContinuedText:
         """Go on with streams ``order``."""
         self.state = reordered(self.state, order)
 
-    def _begin_segment(self, state: State) -> None:
-        self.state, self.rows = state, 0
-
     def _tokens(self) -> int:
         return self.state["tokens"].size(1) if "tokens" in self.state else 0
 
@@ -93,4 +90,4 @@ class ContinuedText:
         memory = self.state["read"]
         if self.loop.writes and self.loop.memory is not None:
             memory = self._run(self.state["memory"].to(memory), last=True)
-        self._begin_segment(self.loop.hand_on(memory, inside(self.state, "layers")))
+        self.state, self.rows = self.loop.hand_on(memory, inside(self.state, "layers")), 0

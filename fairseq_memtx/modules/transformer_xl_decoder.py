@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from fairseq import utils
@@ -47,7 +47,7 @@ class TransformerXLDecoder(SegmentDecoder):
             nn.LayerNorm(self.embed_dim) if cfg.layernorm_embedding else nn.Identity()
         )
         layers = [self._build_layer(cfg) for _ in range(cfg.decoder_layers)]
-        self.layers: Any = (
+        self.layers: nn.ModuleList = (
             LayerDropModuleList(cfg.decoder_layerdrop, layers)
             if cfg.decoder_layerdrop
             else nn.ModuleList(layers)
@@ -96,7 +96,7 @@ class TransformerXLDecoder(SegmentDecoder):
                 f"this model was trained with relu, since --activation-fn {self.args.activation_fn}"
                 " was ignored then: it goes on with relu"
             )
-            for layer in self.layers.children():
+            for layer in self._named_layers().values():
                 layer.activation = nn.functional.relu
         return state_dict
 
@@ -108,7 +108,7 @@ class TransformerXLDecoder(SegmentDecoder):
     def run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         """All layers, each with its cache."""
         return run_layers(
-            dict(self.layers.named_children()),
+            self._named_layers(),
             self.dropout_module(rows),
             state,
             segment,
@@ -117,6 +117,10 @@ class TransformerXLDecoder(SegmentDecoder):
             self.dropped_layers,
             self.recompute_layers and self.training,
         )
+
+    def _named_layers(self) -> dict[str, TransformerXLLayer]:
+        """All of them: fairseq's list of layers leaves some out where LayerDrop does."""
+        return {name: cast(TransformerXLLayer, x) for name, x in self.layers.named_children()}
 
     def leave(self, rows: Tensor) -> Tensor:
         """Features of rows."""
