@@ -7,11 +7,13 @@ import torch
 from conftest import VARIANTS, batch, build
 from test_gmat_roberta import COMPRESSED, SCHEMES, tokens
 from test_gmat_roberta import build as build_gmat
+from test_rmt_lm import build as build_rmt
+from test_rmt_lm import text
 from torch import nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fairseq_memtx.memory import capture_attention
+from fairseq_memtx.memory import capture_attention, segment_mask
 from fairseq_memtx.modules.gmat_attention import GmatAttention
 from fairseq_memtx.modules.mem_transformer_layers import MemoryAndSelfAttention
 
@@ -156,6 +158,70 @@ def test_gmat(scheme, kind):
             else:
                 sums = weights[0].sum(-1)
                 torch.testing.assert_close(sums, torch.ones_like(sums))
+
+
+RMT = {
+    "memory": [],
+    "memory and cache": ["--cache-length", "6", "--memory-reads-cache"],
+    "fairseq's layers": ["--backbone", "transformer"],
+}
+
+
+def relative_weights(attention: nn.Module, arguments: tuple) -> torch.Tensor:
+    """Transformer-XL, section 3.3, pair by pair."""
+    x, past, hidden, _, (content_bias, position_bias) = arguments
+    queries, keys, _ = attention.qkv_proj(x).unflatten(-1, (3, attention.heads, -1)).unbind(2)
+    if past is not None:
+        keys = torch.cat([past[0].transpose(1, 2), keys], dim=1)
+    rows, read = queries.size(1), keys.size(1)
+    frequencies = 10000 ** -(torch.arange(0, x.size(2), 2).double() / x.size(2))
+    scores = queries.new_empty(len(x), attention.heads, rows, read)
+    for i in range(rows):
+        for j in range(read):
+            angles = (read - rows + i - j) * frequencies
+            distance = attention.position_proj(torch.cat([angles.sin(), angles.cos()]))
+            distance = distance.view(attention.heads, -1)
+            query = queries[:, i]
+            score = (query + content_bias) * keys[:, j] + (query + position_bias) * distance
+            scores[:, :, i, j] = score.sum(-1) * attention.scaling
+    return scores.masked_fill(hidden, -torch.inf).softmax(-1)
+
+
+@pytest.mark.parametrize("kind", RMT)
+def test_recurrent_memory(kind):
+    """Three segments, every one a call of every layer; then the same text token by token."""
+    model, read = build_rmt(*RMT[kind]), text(11)
+    layers = [f"decoder.layers.{number}.self_attn" for number in range(len(model.decoder.layers))]
+    given: list[tuple] = []
+    first = model.get_submodule(layers[0])
+    hook = first.register_forward_hook(lambda _, arguments, out: given.append(arguments))
+    with capture_attention(model) as maps, torch.no_grad():
+        model(read)
+    hook.remove()
+    assert set(maps) == set(layers)
+    memory = len(model.state_dict()["decoder.memory.weight"])
+    for calls in maps.values():
+        assert len(calls) == 3
+        for number, weights in enumerate(calls):
+            rows = 2 * memory + (3 if number == 2 else 4)
+            cache = min(6, weights.size(3) - rows) if kind == "memory and cache" else 0
+            assert weights.shape[2:] == (rows, cache + rows)
+            torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+            hidden = functional.pad(segment_mask(memory, rows - 2 * memory), (cache, 0))
+            assert weights[:, :, hidden].eq(0).all()
+            assert weights[:, :, ~hidden].gt(0).all()
+    if kind != "fairseq's layers":
+        for arguments, weights in zip(given, maps[layers[0]], strict=True):
+            expected = relative_weights(first, arguments)
+            torch.testing.assert_close(weights, expected, rtol=0, atol=1e-12)
+    state: dict = {}
+    with capture_attention(model) as steps, torch.no_grad():
+        for end in range(1, 12):
+            model.decoder(read[:, :end], incremental_state=state)
+    for name, calls in steps.items():
+        [*_, last] = calls
+        expected = maps[name][2][:, :, memory + 2, : last.size(3)]
+        torch.testing.assert_close(last[:, :, -1].double(), expected.double(), rtol=0, atol=1e-6)
 
 
 def test_a_sparse_model_makes_no_table_of_the_whole_document():
