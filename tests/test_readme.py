@@ -13,7 +13,13 @@ from fairseq_memtx.commands import main as command_line
 from fairseq_memtx.flags import presets
 
 RELIABILITY = ROOT / "docs/reliability.md"
-READMES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md")), RELIABILITY]
+ARCHITECTURE = ROOT / "docs/architecture.md"
+READMES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "examples").glob("*/README.md")),
+    RELIABILITY,
+    ARCHITECTURE,
+]
 TEXT = {path: path.read_text(encoding="utf-8") for path in READMES}
 
 
