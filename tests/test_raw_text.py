@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import sys
 from pathlib import Path
 
-import pytest
-from conftest import ROOT
-
-sys.path += [str(ROOT / "examples/language_model"), str(ROOT / "examples/translation")]
-
 import extract_text
+import pytest
 import raw_text
 
 PAGE = "  <page>\n    <title>{}</title>\n\n  </page>\n"

@@ -12,6 +12,7 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     packages.python,
     packages.needed,
     packages.plugin,
+    packages.mends,
     packages.installation,
     machine.gpus,
     machine.precisions,

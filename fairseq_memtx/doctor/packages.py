@@ -73,6 +73,15 @@ def plugin() -> Iterator[Finding]:
         yield Finding("ok", f"--user-dir {FOLDER} registers {len(names)} architectures")
 
 
+def mends() -> Iterator[Finding]:
+    """How many of fairseq's faults are mended."""
+    from ..compat import report
+
+    faults = report()
+    here = [fault.name for fault in faults if fault.needed]
+    yield Finding("ok", f"this fairseq has {len(here)} of {len(faults)} known faults, all mended")
+
+
 def installation() -> Iterator[Finding]:
     """How this package came here."""
     try:
