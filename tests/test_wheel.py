@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -12,6 +16,19 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = ROOT / "fairseq_memtx"
+EVERY_MODULE = """
+import importlib, pkgutil
+import fairseq_memtx.models
+for found in pkgutil.walk_packages(fairseq_memtx.__path__, "fairseq_memtx."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+"""
+
+
+def pip(*arguments: object) -> None:
+    """Run pip, which is not to look for news of itself."""
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, *map(str, arguments)], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +40,8 @@ def wheel(tmp_path_factory) -> Path:
     left_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PACKAGE, source / PACKAGE.name, ignore=left_out)
     folder = tmp_path_factory.mktemp("wheel")
-    flags = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", *flags, source], check=True)
+    flags = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir"]
+    pip("wheel", *flags, folder, source)
     (wheel,) = folder.iterdir()
     return wheel
 
@@ -43,3 +60,47 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert found == {
         name.removeprefix("fairseq_memtx/") if "hydra_plugins" in name else name for name in files
     }
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory) -> Path:
+    """A virtual environment's commands: the wheel is installed there, its needs are borrowed."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    # Ignored is what pip takes for installed: the clone here, and what is borrowed.
+    flags = ["--no-deps", "--no-index", "--no-compile", "--ignore-installed"]
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    pip("--python", folder / "bin/python", "install", *flags, wheel)
+    return folder / "bin"
+
+
+@pytest.mark.training
+def test_every_command_works_where_there_is_no_clone(installed, tmp_path):
+    """Not editable, from another folder: help of all, every module, and what is quickly done."""
+    environment = {**os.environ, "PATH": f"{installed}:/usr/bin:/bin"}
+    environment.pop("PYTHONPATH", None)
+
+    def run(*command: object) -> str:
+        return subprocess.run(
+            [*map(str, command)],
+            cwd=tmp_path, env=environment, check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+
+    (folder, *_) = run("fairseq-memtx").splitlines()
+    assert Path(folder).parent.name == "site-packages"
+    assert Path(folder).is_relative_to(installed.parent)
+    commands = re.findall(r"^    ([\w-]+)", run("fairseq-memtx", "--help"), re.MULTILINE)
+    assert {"prepare", "average", "convert", "plot", "arches", "flags", "doctor"} <= set(commands)
+    for command in commands:
+        kinds = re.findall(
+            r"^    ([\w-]+)  ", run("fairseq-memtx", command, "--help"), re.MULTILINE
+        )
+        for kind in kinds if command in ("prepare", "convert", "plot") else []:
+            assert kind in run("fairseq-memtx", command, kind, "--help")
+    run("python", "-c", EVERY_MODULE)
+    assert "--memory-tokens" in run("fairseq-memtx", "flags", "rmt_lm_tiny")
+    (tmp_path / "text").write_text("To be, or not to be\n" * 9)
+    sets = [part for name in ("train", "valid") for part in (f"--{name}", "text")]
+    run("fairseq-memtx", "prepare", "language-model", *sets, "--unit", "bytes", "--dest", "data")
+    assert (tmp_path / "data/train.bin").exists()
