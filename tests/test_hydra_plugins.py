@@ -5,13 +5,17 @@ In no folder ``hydra_plugins``: hydra would take it for plugins wherever the tes
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
+
+from fairseq_memtx.hydra_plugins.fairseq_memtx import missing_user_dir
 
 pytestmark = pytest.mark.training
 
@@ -74,3 +78,11 @@ def test_nothing_heavy_is_imported():
     ).stdout.splitlines()
     assert "MemtxSearchPath" in output[0]
     assert output[1] == "[]"
+
+
+def test_a_guarded_function_keeps_the_names_of_its_arguments():
+    """By them the package knows which file was read, also where hydra's plugin came first."""
+    module = SimpleNamespace(load=lambda path, overrides=None: path)
+    missing_user_dir.guard(module, "load")
+    assert list(inspect.signature(module.load).parameters) == ["path", "overrides"]
+    assert module.load("a.pt") == "a.pt"

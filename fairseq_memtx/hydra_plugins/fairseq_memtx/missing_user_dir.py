@@ -6,6 +6,7 @@ no model of the name. Nothing is done before such a failure, and nothing where i
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -22,6 +23,7 @@ def guard(module: Any, name: str) -> None:
     """Let one of fairseq's functions tell, if it fails with a checkpoint of ours."""
     unguarded: Callable = getattr(module, name)
 
+    @functools.wraps(unguarded)  # the package asks for the names of its arguments
     def guarded(filenames, *args, **kwargs):
         try:
             return unguarded(filenames, *args, **kwargs)
