@@ -56,6 +56,10 @@ HISTORY = [
     ("lr_scheduler_state.best", (NOTHING, *NUMBER), True),
     ("num_updates", int, True),
 ]
+# Of a stream's state, by the last part of its name: dimensions, and whether it is a mask.
+STATE = {"memory": (3, False), "rows": (3, False), "visible": (2, True)}
+STATE |= {"cache": (4, False), "cache_padding": (2, True)}
+OLD_STATE = ("memory", "cache", "cache_padding")
 METER = (int, str, str, dict)  # priority, name, class, state
 MOST = 1 << 31  # epochs, batches and updates
 NO_CHECKPOINT = "is no checkpoint of fairseq"
@@ -149,20 +153,27 @@ def _check_history(state: dict[str, Any], path: str) -> None:
 
 def _check_streams(iterator: dict[str, Any], path: str) -> None:
     for state in iterator.get("streams") or []:
-        if isinstance(state, dict):
-            fits = all(isinstance(name, str) and _has_rows(part) for name, part in state.items())
-        else:  # memory, cache and its padding, before they had names
-            parts = () if state is None else state
-            fits = isinstance(parts, tuple) and len(parts) <= 3
-            fits = fits and all(part is None or _has_rows(part) for part in parts)
-        if not fits:
+        if not (state is None or _is_state(state)):
             raise MemtxError(
                 f"{path} has no states in extra_state.train_iterator.streams: {ADVICE}"
             )
 
 
-def _has_rows(part: Any) -> bool:
-    return isinstance(part, Tensor) and part.dim() > 0
+def _is_state(state: Any) -> bool:
+    """Whether these are named tensors that begin with the streams, each as its name needs it."""
+    if isinstance(state, tuple):  # memory, cache and its padding, before they had names
+        if len(state) > len(OLD_STATE) or len({part is None for part in state[1:]}) > 1:
+            return False
+        state = {name: part for name, part in zip(OLD_STATE, state) if part is not None}
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        return False
+    if not all(isinstance(part, Tensor) and part.dim() for part in state.values()):
+        return False
+    for name, part in state.items():
+        dimensions, is_mask = STATE.get(name.rpartition(".")[2], (part.dim(), None))
+        if part.dim() != dimensions or is_mask not in (None, part.dtype is torch.bool):
+            return False
+    return len({len(part) for part in state.values()}) <= 1
 
 
 def _check_tensors(content: Any, part: str, path: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import MemtxError
 
 MOST = 1 << 31  # tokens, channels, layers: more than any machine has
-# Of a model's configuration: at least 1.
+# Of a model's or a task's configuration: at least 1.
 _COUNTS = """
     encoder_layers decoder_layers encoder_attention_heads decoder_attention_heads encoder_embed_dim
     decoder_embed_dim encoder_ffn_embed_dim decoder_ffn_embed_dim decoder_input_dim
@@ -113,7 +113,7 @@ def _check_clusters(cfg: Any) -> None:
 
 def check_task(cfg: Any, least: dict[str, int]) -> None:
     """Look at the sizes of a task, ``least`` being the smallest of each of one of ours."""
-    for name, number in least.items():
+    for name, number in (dict.fromkeys(_COUNTS, 1) | least).items():
         _at_least(name, _of(cfg, name), number)
     chances = [_of(cfg, f"{name}_prob") for name in ("mask", "leave_unmasked", "random_token")]
     if None not in chances:

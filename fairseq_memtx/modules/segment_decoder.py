@@ -160,14 +160,17 @@ class SegmentDecoder(FairseqIncrementalDecoder):
     extract_features_scriptable = extract_features
 
     def _check(self, state: State, streams: int) -> None:
-        if self.memory is None or "memory" not in state:
-            return
-        saved, needed = state["memory"].shape, (streams, *self.memory.weight.shape)
-        if saved != needed:
-            raise MemtxError(
-                f"the saved memory has the shape {tuple(saved)} and the model needs {needed}: "
-                "begin the text anew with --reset-dataloader"
-            )
+        """Refuse what another model left in a checkpoint."""
+        ends = {"rows": (self.embed_dim,)}
+        if self.memory is not None:
+            ends["memory"] = tuple(self.memory.weight.shape)
+        for name, saved in state.items():
+            end = ends.get(name.rpartition(".")[2], ())
+            if len(saved) != streams or tuple(saved.shape[saved.dim() - len(end) :]) != end:
+                raise MemtxError(
+                    f"the saved {name} has the shape {tuple(saved.shape)} and the model needs "
+                    f"{(streams, '...', *end)}: begin the text anew with --reset-dataloader"
+                )
 
     def reorder_incremental_state(self, incremental_state: dict, new_order: Tensor) -> None:
         """Follow the beams: memory, cache, and what was read of the segment."""

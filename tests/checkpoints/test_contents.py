@@ -184,6 +184,18 @@ BROKEN = [
     ("extra_state/train_iterator/streams", [{"memory": torch.tensor(2.0)}]),
     ("extra_state/train_iterator/streams", [{"memory": None}]),
     ("extra_state/train_iterator/streams", [{3: torch.ones(2, 1, 4)}]),
+    *[
+        ("extra_state/train_iterator/streams", [state])
+        for state in (
+            (torch.ones(2, 2, 8), torch.ones(2, 3), None),
+            (None, torch.ones(2, 1, 3, 8), torch.ones(2, 3)),
+            (None, None, torch.ones(2, 3).bool()),
+            {"memory": torch.ones(2, 2)},
+            {"memory": torch.ones(2, 2, 8), "layers.0.rows": torch.ones(3, 2, 8)},
+            {"layers.0.visible": torch.ones(2, 3)},
+            {1: torch.ones(2, 2, 8)},
+        )
+    ],
     ("extra_state/train_iterator/window", 3),
     ("extra_state/train_iterator/epoch", 10**12),
     *[("optimizer_history", value) for value in ([], [None], ["x"])],

@@ -33,6 +33,11 @@ def test_segments_of_no_length():
         sizes.check_model(Namespace(tokens_per_sample=None))
 
 
+def test_sizes_of_any_task():
+    with pytest.raises(MemtxError, match="--tokens-per-sample -1 is too small"):
+        sizes.check_task(Namespace(tokens_per_sample=-1), {})
+
+
 def test_heads_that_do_not_divide():
     with pytest.raises(MemtxError, match="--decoder-embed-dim 10 cannot be divided among"):
         sizes.check_model(Namespace(decoder_embed_dim=10, decoder_attention_heads=3))

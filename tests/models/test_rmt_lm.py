@@ -108,6 +108,16 @@ def test_two_windows_are_one_text(kind):
     torch.testing.assert_close(torch.cat(parts, dim=1), whole)
 
 
+@pytest.mark.parametrize("name", ["memory", "layers.0.rows"])
+def test_a_state_of_another_model_is_refused(name):
+    model, holder = build("--cache-length", "6"), StateHolder()
+    model(text(SEGMENT), holder=holder)
+    for other in (holder.state[name][..., :-1], holder.state[name][:1]):
+        broken = StateHolder({**holder.state, name: other})
+        with pytest.raises(MemtxError, match=rf"the saved {name} has the shape"):
+            model(text(SEGMENT), holder=broken)
+
+
 def test_a_cache_that_holds_all_is_one_long_segment():
     """Each layer reads what entered it before, and not what entered another."""
     flags = [*KINDS["cache"], "--cache-length", "11"]
