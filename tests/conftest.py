@@ -123,7 +123,7 @@ def run(
     if command == "fairseq-memtx":  # of this checkout, installed or not
         command = "fairseq_memtx.commands.main:main"
     if command.startswith("fairseq-") or ":" in command:
-        return warm_commands.run(command, arguments, cwd, timeout=300, **options)
+        return warm_commands.run(command, arguments, cwd, timeout=300, **options)[0]
     program = str(Path(sys.executable).with_name(command))
     return subprocess.run(
         [program, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, **options
@@ -140,7 +140,7 @@ def run_workers(
 ) -> list[subprocess.CompletedProcess]:
     """`run` as several workers of one run; returns what each printed, in their order."""
     arguments = list(map(str, arguments))
-    return warm_commands.run_workers(command, arguments, ROOT, timeout, workers, **options)
+    return warm_commands.run(command, arguments, ROOT, timeout, workers=workers, **options)
 
 
 def workers_succeed(*arguments: object, **options) -> str:

@@ -61,7 +61,7 @@ def killed_and_started_again(flags: list[object], save_dir: Path, numbers: rando
     arguments = [*map(str, flags), "--save-dir", str(save_dir)]
     for kills in range(20):
         moment = RandomMoment(save_dir / "checkpoint_last.pt", numbers)
-        result = warm_commands.run("fairseq-train", arguments, ROOT, 120, until=moment)
+        (result,) = warm_commands.run("fairseq-train", arguments, ROOT, 120, until=moment)
         if result.returncode == 0:
             return kills
         assert result.returncode == -9, result.stderr[-4000:]

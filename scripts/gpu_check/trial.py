@@ -101,7 +101,7 @@ class Trial:
         *arguments: object,
         input: str = "",
         prepare: Callable[[], object] | None = None,
-        workers: int = 1,
+        workers: int = 0,
     ) -> str:
         """What a command prints, or the first of so many workers.
 
@@ -112,13 +112,11 @@ class Trial:
         log = f"{_file_name(self.name)}/{len(self.logs) + 1}-{name}.log"
         words = [str(argument) for argument in arguments]
         left = max(self.deadline - time.monotonic(), 0.1)
-        common = [command, words, self.folder, left]
-        environment = self.where.environment
+        options = {"input": input, "prepare": prepare, "workers": workers}
         try:
-            if workers > 1:
-                done = warm_commands.run_workers(*common, workers, environment)
-            else:
-                done = [warm_commands.run(*common, environment, input, prepare)]
+            done = warm_commands.run(
+                command, words, self.folder, left, self.where.environment, **options
+            )
         except subprocess.TimeoutExpired as late:
             self._keep(log, [command, *words], f"{late.output}{late.stderr}")
             raise Stopped(f"{name} was not done in time") from late

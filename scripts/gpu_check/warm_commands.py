@@ -37,7 +37,8 @@ def run(
     input: str = "",
     prepare: Callable[[], object] | None = None,
     until: Callable[[], bool] | None = None,
-) -> subprocess.CompletedProcess:
+    workers: int = 0,
+) -> list[subprocess.CompletedProcess]:
     """As `subprocess.run`, with the output captured as text.
 
     Args:
@@ -49,55 +50,30 @@ def run(
         input: what it reads.
         prepare: called in its process before it, a function of a module.
         until: asked a hundred times a second; once it is true, the process is killed.
+        workers: run it so many times at once, as the workers of one run, told so as ``torchrun``
+            does. Unlike ``torchrun``, nobody is ended because another has failed: workers must not
+            hang.
+
+    Returns:
+        what came of the command, or of each worker.
 
     Raises:
         subprocess.TimeoutExpired: after ``timeout`` seconds, with what was printed by then.
     """
-    job = command, arguments, cwd, dict(env or os.environ)
-    (result,) = _run_together([job], timeout, input, prepare, until)
-    return result
-
-
-def run_workers(
-    command: str,
-    arguments: list[str],
-    cwd: Path,
-    timeout: float,
-    workers: int = 2,
-    env: dict[str, str] | None = None,
-) -> list[subprocess.CompletedProcess]:
-    """The same command as workers of one run, told so as ``torchrun`` does.
-
-    Unlike ``torchrun`` it ends nobody because another has failed: workers must not hang.
-
-    Raises:
-        subprocess.TimeoutExpired: if a worker still runs after ``timeout`` seconds.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launched = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(workers)}
-    jobs = [
-        (command, arguments, cwd, {**(env or os.environ), **launched, "RANK": str(rank)})
-        for rank in range(workers)
-    ]
-    return _run_together(jobs, timeout)
-
-
-def _run_together(
-    jobs: list[tuple[str, list[str], Path, dict[str, str]]],
-    timeout: float,
-    input: str = "",
-    prepare: Callable[[], object] | None = None,
-    until: Callable[[], bool] | None = None,
-) -> list[subprocess.CompletedProcess]:
-    """What came of commands that run at the same time."""
+    environments = [dict(env or os.environ)]
+    if workers:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(workers)}
+        environments = [{**environments[0], **group, "RANK": str(n)} for n in range(workers)]
     with tempfile.TemporaryDirectory() as folder:
         started = []
-        for number, job in enumerate(jobs):
+        for number, environment in enumerate(environments):
             streams = [Path(folder, f"{number}.{name}") for name in ("stdin", "stdout", "stderr")]
             streams[0].write_text(input)
-            process = _SERVED.Process(target=_be, args=(*job, streams, prepare))
+            job = command, arguments, cwd, environment, streams, prepare
+            process = _SERVED.Process(target=_be, args=job)
             with _ASKING:
                 process.start()
             started.append((process, streams))
@@ -118,10 +94,10 @@ def _run_together(
             for _, streams in started
         ]
         if hung:
-            raise subprocess.TimeoutExpired(jobs[0][0], timeout, *written[hung[0]])
+            raise subprocess.TimeoutExpired(command, timeout, *written[hung[0]])
     return [
-        subprocess.CompletedProcess([job[0], *job[1]], process.exitcode, *output)
-        for job, (process, _), output in zip(jobs, started, written)
+        subprocess.CompletedProcess([command, *arguments], process.exitcode, *output)
+        for (process, _), output in zip(started, written)
     ]
 
 

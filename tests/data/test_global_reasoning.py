@@ -182,7 +182,7 @@ def test_impossible_sizes(kind, sizes, says):
 
 
 def test_empty_set_and_examples_that_are_not_there():
-    with pytest.raises(MemtxError, match="the number of examples in 'valid' must be at least 1"):
+    with pytest.raises(MemtxError, match="the set 'valid' must have at least 1 example, not 0"):
         GlobalReasoningDataset(TASKS[0], 0, 1, "valid")
     dataset = GlobalReasoningDataset(TASKS[0], 3, 1, "valid")
     for index in (3, -1):

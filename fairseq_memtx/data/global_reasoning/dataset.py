@@ -6,52 +6,34 @@ import numpy as np
 import torch
 from fairseq.data import Dictionary
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from ..drawn_examples import DrawnExamples
 from ..tagging_dataset import TaggingDataset
-from .reasoning import GlobalReasoning, at_least
+from .reasoning import GlobalReasoning
 
 
-class GlobalReasoningDataset(Dataset):
-    """Sequences of a task, each made from its number when it is asked for.
-
-    Example ``i`` depends on the seed, the name of the split and ``i`` alone, and in training on
-    the epoch, so that any worker can make it. Sequences are drawn independently: long ones never
-    come twice, neither within a set nor in two of them.
+class GlobalReasoningDataset(DrawnExamples):
+    """Sequences of a task, drawn independently: long ones never come twice, in no two sets.
 
     Args:
         reasoning: what to draw from.
         size: examples, at least 1.
         seed: of the random numbers.
-        split: names that start with ``valid`` or ``test`` are the same in every epoch.
+        split: its name, see `DrawnExamples`.
 
     Raises:
         MemtxError: if ``size`` is below 1.
     """
 
     def __init__(self, reasoning: GlobalReasoning, size: int, seed: int, split: str) -> None:
-        at_least(1, f"the number of examples in '{split}'", size)
+        super().__init__(size, seed, split)
         self.reasoning = reasoning
-        self.size = size
-        self.seed = seed
-        self.split = split
-        self.epoch = 1
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draw other training examples; validation and test stay as they are."""
-        if not self.split.startswith(("valid", "test")):
-            self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.size
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Tokens and labels, ``L`` each, as places in the task's symbols and labels."""
-        if not 0 <= index < self.size:
-            raise IndexError(f"there is no example {index} among {self.size}")
         # RandomState, since its numbers stay the same in every version of numpy.
-        place = f"{self.seed}/{self.split}/{self.epoch}/{index}"
-        tokens, labels = self.reasoning.draw(np.random.RandomState(list(place.encode())))
+        numbers = np.random.RandomState(list(self.seed_of(index).encode()))
+        tokens, labels = self.reasoning.draw(numbers)
         return torch.from_numpy(tokens), torch.from_numpy(labels)
 
 
