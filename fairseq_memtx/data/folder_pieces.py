@@ -16,6 +16,8 @@ from .text_encoders import LowerCase, PiecesOfWords, SplitText, WholeText
 
 logger = logging.getLogger(__name__)
 
+FITTING = {"pieces": "subword_nmt", "words": None, "gpt2": "gpt2"}  # --bpe, by units
+
 
 def record_of(task: Any, settings: Any = None) -> FolderText | None:
     """What the data folder of a task, or else the one with its BPE, says of its text.
@@ -97,7 +99,7 @@ def folder_bpe(encoder: Any, record: FolderText, task: Any, settings: Any) -> An
         MemtxError: if it is another than the folder's text was cut with, or its files are damaged.
     """
     name = name_of(settings, "bpe")
-    fitting = {"pieces": "subword_nmt", "words": None, "gpt2": "gpt2"}[record.unit]
+    fitting = FITTING[record.unit]
     if encoder is None and fitting:
         if not record.languages:
             logger.warning(
@@ -106,10 +108,7 @@ def folder_bpe(encoder: Any, record: FolderText, task: Any, settings: Any) -> An
             )
         return None
     if encoder is not None and name != fitting:
-        raise MemtxError(
-            f"--bpe {name} is not how the text in {record.folder} was cut: "
-            + (f"use --bpe {fitting}" if fitting else "leave it out, as its words are whole")
-        )
+        raise misfit(name, record)
     codes, own = codes_of(settings), record.folder / "bpecodes"
     if codes and codes.is_file() and own.is_file() and codes.read_bytes() != own.read_bytes():
         logger.warning(f"--bpe-codes {codes} is not the BPE of {record.folder}: {own} is used")
@@ -124,6 +123,13 @@ def folder_bpe(encoder: Any, record: FolderText, task: Any, settings: Any) -> An
             )
         return PiecesOfWords(record, language)
     return WholeText(record)
+
+
+def misfit(bpe: str | None, record: FolderText) -> MemtxError:
+    """What to raise where ``--bpe`` is another than a folder's text was cut with."""
+    fitting = FITTING[record.unit]
+    advice = f"use --bpe {fitting}" if fitting else "leave it out, as its words are whole"
+    return MemtxError(f"--bpe {bpe} is not how the text in {record.folder} was cut: {advice}")
 
 
 def languages_of(task: Any, record: FolderText) -> tuple[str, ...]:

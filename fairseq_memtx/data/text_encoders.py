@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import MemtxError
 from ..text import FolderText, join_words, unescape
+from ..text.units import Bytes, Characters, Lines, Words
 
 SEPARATOR = "@@ "
 
@@ -69,7 +71,7 @@ class PiecesOfWords:
 
     def decode(self, pieces: str) -> str:
         """Words of pieces."""
-        return f"{pieces} ".replace(SEPARATOR, "").rstrip()
+        return _joined(pieces)
 
 
 class WholeText:
@@ -86,7 +88,7 @@ class WholeText:
     def decode(self, tokens: str) -> str:
         """Text of tokens."""
         if self.record.unit == "pieces":
-            tokens = f"{tokens} ".replace(SEPARATOR, "").rstrip()
+            tokens = _joined(tokens)
         return join_words(unescape(tokens))
 
 
@@ -103,3 +105,26 @@ class LowerCase:
     def encode(self, text: str) -> str:
         """Pieces of a text."""
         return self.bpe.encode(text.lower())
+
+
+def _joined(pieces: str) -> str:
+    return f"{pieces} ".replace(SEPARATOR, "").rstrip()
+
+
+def text_cutter(folder: Path) -> Any:
+    """An encoder for text of several lines, cut as that of a folder was.
+
+    A folder without a record was made by other means; its text is taken to be cut by white space.
+
+    Raises:
+        MemtxError: if the record is damaged or of an unknown unit, or the codes of its pieces are
+            missing or damaged.
+    """
+    record = FolderText.read(folder)
+    if record is None:
+        return Words()
+    if record.unit == "characters":
+        return Characters(accept_cut=True)
+    if record.unit == "bytes":
+        return Bytes(accept_cut=True)
+    return Lines(WholeText(record))

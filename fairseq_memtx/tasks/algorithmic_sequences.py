@@ -134,10 +134,8 @@ class AlgorithmicSequencesTask(FairseqTask):
         answer = sample["target"][:, -self.algorithm.answer_length :]
         with torch.no_grad():
             right = self.write_answer(model, sample["net_input"]["src_tokens"]).eq(answer)
-        logging_output["right_tokens"] = int(right.sum())
-        logging_output["answer_tokens"] = right.numel()
-        logging_output["right_answers"] = int(right.all(dim=1).sum())
-        logging_output["answers"] = len(right)
+        logging_output.update(right_tokens=int(right.sum()), answer_tokens=right.numel())
+        logging_output.update(right_answers=int(right.all(dim=1).sum()), answers=len(right))
         return loss, sample_size, logging_output
 
     def write_answer(self, model: FairseqLanguageModel, source: Tensor) -> Tensor:
@@ -161,15 +159,15 @@ class AlgorithmicSequencesTask(FairseqTask):
     ) -> None:
         """Add ``accuracy`` (of symbols) and ``exact_match`` (of answers), both 0 to 1."""
         super().reduce_metrics(logging_outputs, criterion)
-        total = {
-            name: sum(log.get(name, 0) for log in logging_outputs)
-            for name in ("right_tokens", "answer_tokens", "right_answers", "answers")
-        }
-        if total["answers"]:
-            accuracy = total["right_tokens"] / total["answer_tokens"]
-            metrics.log_scalar("accuracy", accuracy, total["answer_tokens"], round=4)
-            exact_match = total["right_answers"] / total["answers"]
-            metrics.log_scalar("exact_match", exact_match, total["answers"], round=4)
+        for metric, part, whole in (
+            ("accuracy", "right_tokens", "answer_tokens"),
+            ("exact_match", "right_answers", "answers"),
+        ):
+            right, count = (
+                sum(log.get(name, 0) for log in logging_outputs) for name in (part, whole)
+            )
+            if count:
+                metrics.log_scalar(metric, right / count, count, round=4)
 
     def max_positions(self) -> int:
         """Length of a row."""

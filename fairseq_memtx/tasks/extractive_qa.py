@@ -23,7 +23,7 @@ from fairseq.tasks import register_task
 from omegaconf import II, MISSING
 from torch import Tensor
 
-from ..data.folder_pieces import record_of
+from ..data.folder_pieces import FITTING, misfit, record_of
 from ..data.questions.dataset import QuestionDataset
 from ..data.questions.metrics import METRICS
 from ..data.questions.reading import read_questions
@@ -96,6 +96,7 @@ class ExtractiveQaTask(TokenTask):
             when=lambda cfg: not cfg.n_best_file,
         ),
     )
+    least = dict.fromkeys(("max_question_length", "max_answer_length", "n_best"), 1)
     token_head_name = "span"
     criterion_name = "extractive_qa"
 
@@ -242,12 +243,9 @@ def record_of_model(cfg: ExtractiveQaConfig) -> Optional[FolderText]:
             "words: use a model of words or pieces"
         )
     bpe = getattr(cfg.bpe_settings, "_name", None)
-    known = {"words": None, "pieces": "subword_nmt", "gpt2": "gpt2"}[record.unit]
+    known = FITTING[record.unit]
     if bpe not in (None, known) or (bpe is None and record.unit == "gpt2"):
-        raise MemtxError(
-            f"--bpe {bpe} is not how the text in {record.folder} was cut: "
-            + (f"use --bpe {known}" if known else "leave it out, as its words are whole")
-        )
+        raise misfit(bpe, record)
     return record
 
 
@@ -257,11 +255,6 @@ def check(cfg: ExtractiveQaConfig) -> None:
     Raises:
         MemtxError: with what to do.
     """
-    for name in ("max_question_length", "max_answer_length", "n_best"):
-        if getattr(cfg, name) < 1:
-            raise MemtxError(
-                f"--{name.replace('_', '-')} {getattr(cfg, name)} is too small: use 1 or more"
-            )
     window = cfg.max_positions - cfg.max_question_length - FRAME
     if window < 1:
         raise MemtxError(

@@ -1,6 +1,6 @@
 """Language models that can be given a text to continue or to score, as people write it.
 
-Data flow: a prompt is cut into tokens as the text of the data folder was (`prepared_text`), goes on
+Data flow: a prompt is cut into tokens as the text of the data folder was (`text_cutter`), goes on
 in `TextWriter`, and what comes out is put together again. ``fairseq-interactive`` asks the task for
 all three, and so does the hub interface of `RmtLanguageModel`.
 """
@@ -17,9 +17,8 @@ from fairseq.tasks.language_modeling import LanguageModelingTask
 from torch import Tensor
 
 from ..data.line_dictionary import LineDictionary
-from ..data.prepared_text import text_cutter
 from ..data.prompts import prompt_dataset
-from ..data.text_encoders import WholeText
+from ..data.text_encoders import WholeText, text_cutter
 from ..modules.text_writer import TextWriter
 from ..text import is_filling
 from ..text.units import Bytes, Characters, Lines

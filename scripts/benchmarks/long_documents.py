@@ -32,7 +32,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.written_aside import written_aside
 
 from .long_document_models import BIGBIRD, DENSE, LONGFORMER, MODELS, OURS, Sizes, build
 from .own_process import new_process
@@ -275,11 +274,12 @@ def draw(result: dict[str, Any], path: Path) -> None:
         MemtxError: if matplotlib is not installed.
     """
     try:
-        from matplotlib import pyplot
+        from fairseq_memtx.pictures.figure import Figure, save
     except ImportError as cause:
         raise MemtxError("--picture needs matplotlib: pip install matplotlib") from cause
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # fairseq lets everybody talk
-    figure, axes = pyplot.subplots(2, len(result["steps"]), figsize=(9, 7), squeeze=False)
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    axes = figure.subplots(2, len(result["steps"]), squeeze=False)
     for column, (dropout, rows) in enumerate(result["steps"].items()):
         for line, (what, unit) in enumerate([("milliseconds", "ms"), ("mebibytes", "MiB")]):
             axis = axes[line][column]
@@ -293,6 +293,4 @@ def draw(result: dict[str, Any], path: Path) -> None:
             axis.set_title(f"dropout {dropout}")
             axis.grid(alpha=0.3)
     axes[0][0].legend()
-    figure.tight_layout()
-    with written_aside(path) as (aside,):
-        figure.savefig(aside, format=path.suffix[1:] or "png", dpi=120)
+    save(figure, path, 120)

@@ -28,21 +28,23 @@ def main() -> None:
     arguments = parse()
     output = arguments.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    os.environ.update(CUDA_VISIBLE_DEVICES="", PYTORCH_NVML_BASED_CUDA_CHECK="1")
+    os.environ.update(PYTORCH_NVML_BASED_CUDA_CHECK="1", PYTHONWARNINGS="ignore")
+    environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}  # of commands
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with tempfile.TemporaryDirectory(prefix="gpu_check") as folder:
         install(Path(folder) / "site")
-        os.environ["PYTHONPATH"] = os.pathsep.join(path_of_commands(folder))
+        environment["PYTHONPATH"] = os.pathsep.join(path_of_commands(folder))
+        os.environ["PYTHONPATH"] = environment["PYTHONPATH"]  # of the server of processes
         from .plan import plan
         from .run import Run
-        from .trial import Where, plain_environment
+        from .trial import Where
 
         where = Where(
             output=output,
             work=Path(folder),
             device="cpu" if arguments.cpu else "cuda",
             updates=6 if arguments.quick else 50,
-            environment=plain_environment(visible),
+            environment=environment,
         )
         run = Run(where, started, arguments.minutes * 60, arguments.jobs)
         checks = plan(where.device, arguments.quick, arguments.only)

@@ -30,8 +30,10 @@ NEAR = {"float64": (1e-6, 1e-5), "float32": (1e-5, 1e-3), "float16": (2e-2, None
         "amp": (2e-2, None), "bfloat16": (5e-2, None)}  # fmt: skip
 
 
-class Backward(AMPOptimizer):
-    """As much of an optimiser as a training step asks for; by its class it turns AMP on."""
+class Backward:
+    """As much of an optimiser as a training step asks for."""
+
+    scaler = None
 
     def __init__(self, scale: float) -> None:
         self.scale = scale
@@ -40,16 +42,9 @@ class Backward(AMPOptimizer):
         """Gradients of the loss times a scale that keeps those of half precision in range."""
         (loss * self.scale).backward()
 
-    scaler = None
 
-
-class PlainBackward:
-    """The same without AMP."""
-
-    scaler, backward = None, Backward.backward
-
-    def __init__(self, scale: float) -> None:
-        self.scale = scale
+class AmpBackward(Backward, AMPOptimizer):
+    """The same; by its class it turns AMP on."""
 
 
 @dataclass
@@ -127,7 +122,7 @@ class Setup:
         scale = 1 / sum(batch["ntokens"] for batch in batches)
         losses = []
         for batch in batches:
-            optimizer = (Backward if amp else PlainBackward)(scale)
+            optimizer = (AmpBackward if amp else Backward)(scale)
             with Peak(device) as peak:
                 loss, size, _ = self.task.train_step(batch, model, criterion, optimizer, 0)
             losses.append(float(loss) / float(size))

@@ -11,6 +11,7 @@ from typing import Any, Callable
 import torch
 from benchmarks.long_document_models import DENSE, OURS, Sizes, build
 from benchmarks.peak_memory import Peak
+from benchmarks.translation import SIZES
 from benchmarks.turns import System, next_tokens
 from fairseq import utils
 from torch import Tensor, nn
@@ -76,13 +77,9 @@ def measured(
 def translation(arch: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
     """A batch of 160 sentences of 25 tokens; 8,000 symbols."""
     sentences, length, symbols = (4, 5, 60) if tiny else (160, 25, 8000)
-    shape = "--share-all-embeddings --encoder-layers 3 --decoder-layers 3 --encoder-embed-dim 256 "
-    shape += "--decoder-embed-dim 256 --encoder-ffn-embed-dim 512 --decoder-ffn-embed-dim 512 "
-    shape += "--encoder-attention-heads 4 --decoder-attention-heads 4"
-    flags = (
-        f"--arch {arch} -s a -t b --criterion label_smoothed_cross_entropy --label-smoothing 0.1"
-    )
-    system = System("translation", symbols, flags if "mem" in arch else f"{flags} {shape}")
+    flags = f"--arch {arch} -s a -t b --criterion label_smoothed_cross_entropy"
+    flags += " --label-smoothing 0.1" if "mem" in arch else f" {SIZES}"
+    system = System("translation", symbols, flags)
     words = torch.randint(4, symbols, (sentences, length + 1), generator=_numbers())
     batch = next_tokens(words)
     batch["net_input"].update(src_tokens=words[:, 1:], prev_output_tokens=words[:, :-1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import threading
@@ -151,13 +150,3 @@ _ARCHIVING = threading.Lock()
 
 def _file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
-
-
-def plain_environment(visible: str | None) -> dict[str, str]:
-    """The environment of commands: this process's, with the GPUs that were hidden from it."""
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "HYDRA_FULL_ERROR": "1"}
-    if visible is None:
-        environment.pop("CUDA_VISIBLE_DEVICES", None)
-    else:
-        environment["CUDA_VISIBLE_DEVICES"] = visible
-    return environment
