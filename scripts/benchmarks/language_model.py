@@ -59,12 +59,20 @@ TINY = Sizes(
 )  # fmt: skip
 
 BASELINE, PUBLISHED = "transformer_lm", "published"
-# By name: backbone, and whether there is memory.
-OURS = {
-    "rmt_lm, transformer": ("transformer", True),
-    "rmt_lm, transformer-xl": ("transformer-xl", True),
-    "rmt_lm, transformer-xl, M=0": ("transformer-xl", False),
+# Flags of every model, and those that all have in common; names in braces are `Sizes`.
+MODELS = {
+    BASELINE: "--arch transformer_lm",
+    # fairseq's `transformer_lm` always has its norms before.
+    "rmt_lm, transformer": "--arch rmt_lm --backbone transformer --decoder-normalize-before "
+    "--memory-tokens {memory_tokens}",
+    "rmt_lm, transformer-xl": "--arch rmt_lm --memory-tokens {memory_tokens}",
+    "rmt_lm, transformer-xl, M=0": "--arch rmt_lm --memory-tokens 0",
 }
+SHAPE = (
+    "--decoder-layers {layers} --decoder-embed-dim {channels} --decoder-ffn-embed-dim "
+    "{ffn_channels} --decoder-attention-heads {heads} --dropout {dropout} --tokens-per-sample "
+    "{segment} --max-target-positions {text_lengths[2]} --share-decoder-input-output-embed"
+)
 WRITERS = [BASELINE, "rmt_lm, transformer", "rmt_lm, transformer-xl"]
 PUBLISHED_TARGET = 2.0
 
@@ -81,11 +89,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Median speeds of all models, and their ratios to fairseq's and to the published one."""
     torch.manual_seed(SEED)
     sizes, rounds = TINY if arguments.tiny else Sizes(), arguments.rounds
-    models: dict[str, Learner] = {BASELINE: LanguageModel.of_fairseq(sizes)}
+    models: dict[str, Learner] = {
+        name: LanguageModel(sizes.vocabulary, f"{flags} {SHAPE}".format(**asdict(sizes)))
+        for name, flags in MODELS.items()
+    }
     if arguments.published:
         models[PUBLISHED] = PublishedRmt(arguments.published, sizes)
-    for name, (backbone, memory) in OURS.items():
-        models[name] = LanguageModel.of_ours(sizes, backbone, sizes.memory_tokens * memory)
 
     batches = make_batches(sizes, rounds + 1)
     measures = {
@@ -103,39 +112,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 class LanguageModel(System):
-    """A language model with its criterion and, if it has memory, the state of its streams.
+    """A language model; streams of one with memory go on with every batch.
 
     Args:
-        task: fairseq's own or the plugin's.
-        sizes: of model and text.
+        vocabulary: number of symbols.
         flags: of the model.
     """
 
-    def __init__(self, task: str, sizes: Sizes, flags: str) -> None:
-        shape = (
-            f"--decoder-layers {sizes.layers} --decoder-embed-dim {sizes.channels} "
-            f"--decoder-ffn-embed-dim {sizes.ffn_channels} "
-            f"--decoder-attention-heads {sizes.heads} --dropout {sizes.dropout} "
-            f"--share-decoder-input-output-embed --tokens-per-sample {sizes.segment} "
-            f"--max-target-positions {sizes.text_lengths[-1]} --criterion cross_entropy"
-        )
-        super().__init__(task, sizes.vocabulary, f"{flags} {shape}")
-        self.inputs: dict[str, Any] = {}
-
-    @classmethod
-    def of_fairseq(cls, sizes: Sizes) -> LanguageModel:
-        """The one that comes with fairseq."""
-        return cls("language_modeling", sizes, "--arch transformer_lm")
-
-    @classmethod
-    def of_ours(cls, sizes: Sizes, backbone: str, memory_tokens: int) -> LanguageModel:
-        """`rmt_lm`, whose streams go on with every batch."""
-        flags = f"--arch rmt_lm --backbone {backbone} --memory-tokens {memory_tokens}"
-        if backbone == "transformer":
-            flags += " --decoder-normalize-before"  # fairseq's `transformer_lm` always has it so
-        system = cls("rmt_language_modeling", sizes, flags)
-        system.inputs["holder"] = StateHolder()
-        return system
+    def __init__(self, vocabulary: int, flags: str) -> None:
+        ours = "--arch rmt" in flags
+        task = "rmt_language_modeling" if ours else "language_modeling"
+        super().__init__(task, vocabulary, f"{flags} --criterion cross_entropy")
+        self.inputs = {"holder": StateHolder()} if ours else {}
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """That of the criterion, with the state that the last batch left."""
@@ -200,9 +188,9 @@ def make_batches(sizes: Sizes, count: int) -> list[dict[str, Any]]:
 def training_summary(speeds: dict[str, list[float]], sizes: Sizes) -> dict[str, Any]:
     """By model, tokens a second; and how that compares."""
     rows = {name: {"tokens_per_second": statistics.median(of)} for name, of in speeds.items()}
-    for name, (_, memory) in OURS.items():
-        rows_of_segment = sizes.segment + 2 * sizes.memory_tokens * memory
-        target = 0.95 * sizes.segment / rows_of_segment
+    for name in speeds.keys() - {BASELINE, PUBLISHED}:
+        memory = 0 if "M=0" in name else sizes.memory_tokens
+        target = 0.95 * sizes.segment / (sizes.segment + 2 * memory)
         rows[name][BASELINE] = {**compare(speeds[name], speeds[BASELINE]), "target": target}
         if PUBLISHED in speeds and memory:
             ratio = compare(speeds[name], speeds[PUBLISHED])

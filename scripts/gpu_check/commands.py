@@ -7,7 +7,6 @@ import math
 import os
 import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ PRECISIONS: dict[str, dict[str, Settings]] = {
 # Losses of two runs that should be one: how far apart, in parts of the loss.
 NEAR = {"float32": 2e-3, "fp16": 2e-2, "amp": 2e-2, "bf16": 5e-2}
 NO_DROPOUT: Settings = {"model": {"dropout": 0.0, "attention_dropout": 0.0}}
-COMPARE = "gpu_check.commands:compare_checkpoints"
+COMPARE = "gpu_check.models:compare_checkpoints"
 TRANSLATION, LANGUAGE_MODEL = "translation", "rmt_language_modeling"
 
 
@@ -146,24 +145,6 @@ def compare_runs(
         at_first <= NEAR[precision] and worst <= 5 * NEAR[precision],
         f"losses are apart by {at_first:.2e} in update {common[0]}, at most by {worst:.2e}",
     )
-
-
-def compare_checkpoints() -> None:
-    """Print as JSON how far apart the weights of two checkpoints are."""
-    import torch
-
-    import fairseq_memtx.models  # noqa: F401
-
-    one, other = (torch.load(path, "cpu", weights_only=True)["model"] for path in sys.argv[1:3])
-    apart = {
-        name: float((one[name].double() - other[name].double()).abs().max())
-        for name in one
-        if one[name].is_floating_point() and one[name].numel()
-    }
-    worst = max(apart, key=apart.get)
-    finite = all(bool(value.isfinite().all()) for w in (one, other) for value in w.values())
-    bits = all(torch.equal(one[name], other[name]) for name in one)
-    print(json.dumps({"bits": bits, "apart": apart[worst], "weight": worst, "finite": finite}))
 
 
 def validate(

@@ -218,6 +218,22 @@ def collectives() -> None:
     print(json.dumps({"figures": {}, "problems": problems}))
 
 
+def compare_checkpoints() -> None:
+    """How far apart the weights of the two checkpoints that the command line names are."""
+    import fairseq_memtx.models  # noqa: F401
+
+    one, other = (torch.load(path, "cpu", weights_only=True)["model"] for path in sys.argv[1:3])
+    apart = {
+        name: float((one[name].double() - other[name].double()).abs().max())
+        for name in one
+        if one[name].is_floating_point() and one[name].numel()
+    }
+    worst = max(apart, key=apart.get)
+    finite = all(bool(value.isfinite().all()) for w in (one, other) for value in w.values())
+    bits = all(torch.equal(one[name], other[name]) for name in one)
+    print(json.dumps({"bits": bits, "apart": apart[worst], "weight": worst, "finite": finite}))
+
+
 def machine() -> None:
     """What this machine is."""
     import importlib.metadata as metadata

@@ -9,14 +9,13 @@ from functools import partial
 from typing import Any, Callable
 
 import torch
+from benchmarks.language_model import LanguageModel
 from benchmarks.long_document_models import DENSE, OURS, Sizes, build
 from benchmarks.peak_memory import Peak
 from benchmarks.translation import SIZES
 from benchmarks.turns import System, next_tokens
 from fairseq import utils
 from torch import Tensor, nn
-
-from fairseq_memtx.modules.state_holder import StateHolder
 
 DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 Made = tuple[nn.Module, Callable[[], Tensor], int]  # model, its loss, tokens of a batch
@@ -89,15 +88,11 @@ def translation(arch: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
 def language_model(flags: str, device: str, dtype: torch.dtype, tiny: bool) -> Made:
     """64 streams and segments of 128 bytes: enwik8's sizes."""
     streams, length = (2, 8) if tiny else (64, 128)
-    flags = f"{flags} --tokens-per-sample {length} --criterion cross_entropy"
+    flags = f"{flags} --tokens-per-sample {length}"
     flags += " --max-target-positions 128" if "transformer_lm" in flags else ""
-    task = "language_modeling" if "transformer_lm" in flags else "rmt_language_modeling"
-    if tiny:
-        flags += " --decoder-layers 1"
-    system = System(task, 208, flags)
+    system = LanguageModel(208, f"{flags} --decoder-layers 1" if tiny else flags)
     words = torch.randint(4, 208, (streams, length + 1), generator=_numbers())
-    state = {"holder": StateHolder()} if task == "rmt_language_modeling" else {}
-    return _placed(system, next_tokens(words, **state), device, dtype)
+    return _placed(system, next_tokens(words), device, dtype)
 
 
 def _placed(system: System, batch: dict[str, Any], device: str, dtype: torch.dtype) -> Made:
