@@ -1,18 +1,10 @@
 """Tasks. The Memory Transformer needs none: it trains on fairseq's own ``translation``."""
 
 from .. import plugin  # noqa: F401  (before all else)
-from . import (
+from . import (  # noqa: F401
     algorithmic_sequences,
     extractive_qa,
     global_reasoning,
     rmt_language_modeling,
     sequence_tagging,
 )
-
-__all__ = [
-    "algorithmic_sequences",
-    "extractive_qa",
-    "global_reasoning",
-    "rmt_language_modeling",
-    "sequence_tagging",
-]
