@@ -225,7 +225,7 @@ def test_a_checkpoint_that_is_refused_ends_all(flags_of, tmp_path):
 OUT_OF_MEMORY = """
 import os
 from fairseq.tasks import FairseqTask
-from fairseq_memtx import compat
+from fairseq_memtx import models
 whole = FairseqTask.train_step
 
 def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
