@@ -54,6 +54,11 @@ class AlgorithmicSequencesConfig(FairseqDataclass):
     seed: int = II("common.seed")
 
 
+def _unless(size: str, flag: str, because: str) -> Ignored:
+    """A flag that means nothing to an algorithm without such a size."""
+    return Ignored(flag, because, when=lambda cfg: size not in sizes_of(cfg.algorithm))
+
+
 @register_task("algorithmic_sequences", dataclass=AlgorithmicSequencesConfig)
 class AlgorithmicSequencesTask(FairseqTask):
     """Train a language model on an algorithm and count what it gets right (RMT, section 4.1)."""
@@ -65,21 +70,9 @@ class AlgorithmicSequencesTask(FairseqTask):
             "--tokens-per-sample says already how long a segment is",
             when=lambda cfg: cfg.tokens_per_sample,
         ),
-        Ignored(
-            "sequence_length",
-            "--algorithm copy and reverse alone have it",
-            when=lambda cfg: "length" not in sizes_of(cfg.algorithm),
-        ),
-        Ignored(
-            "alphabet_size",
-            "this --algorithm has symbols of its own",
-            when=lambda cfg: "alphabet" not in sizes_of(cfg.algorithm),
-        ),
-        Ignored(
-            "pairs",
-            "--algorithm associative-retrieval alone has pairs",
-            when=lambda cfg: "pairs" not in sizes_of(cfg.algorithm),
-        ),
+        _unless("length", "sequence_length", "--algorithm copy and reverse alone have it"),
+        _unless("alphabet", "alphabet_size", "this --algorithm has symbols of its own"),
+        _unless("pairs", "pairs", "--algorithm associative-retrieval alone has pairs"),
         Ignored(
             "max_target_positions",
             "--backbone transformer-xl has distances in place of positions",
