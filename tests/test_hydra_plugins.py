@@ -65,13 +65,6 @@ def test_models_by_name_without_config_dir(installed, toy_lm, tmp_path):
     assert "memory_tokens: 4" in result.stdout
 
 
-def test_a_guarded_function_keeps_the_names_of_its_arguments():
-    """By them `safe_loading`, which guards the same functions, finds the file of an error."""
-    module = SimpleNamespace(load=lambda path, arg_overrides=None: None)
-    missing_user_dir.guard(module, "load")
-    assert list(inspect.signature(module.load).parameters) == ["path", "arg_overrides"]
-
-
 def test_nothing_heavy_is_imported():
     """Any program that uses hydra imports the plugin."""
     program = (
