@@ -96,16 +96,16 @@ class _DroppedAttention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         query, key, value, out, *drawn = ctx.saved_tensors
-        of_query, of_key, of_value = map(torch.empty_like, (query, key, value))
+        of_query, of_key, of_value = (x.new_empty(x.shape) for x in (query, key, value))
         # The sum over the keys of weight times gradient, which the softmax takes off.
         share = (gradient * out).sum(dim=-1, keepdim=True)
         for block, weights in zip(_blocks(ctx.block, len(query)), drawn):
             gained, kept = gradient[block] * ctx.gain, weights.clamp_min(0)
             of_scores = (gained @ value[block].transpose(-2, -1)).mul_(kept)
             of_scores.addcmul_(weights.abs(), share[block], value=-1)
-            of_value[block] = kept.transpose(-2, -1) @ gained
-            of_query[block] = of_scores @ (key[block] * ctx.scale)
-            of_key[block] = of_scores.transpose(-2, -1) @ (query[block] * ctx.scale)
+            torch.matmul(kept.transpose(-2, -1), gained, out=of_value[block])
+            torch.matmul(of_scores, key[block] * ctx.scale, out=of_query[block])
+            torch.matmul(of_scores.transpose(-2, -1), query[block] * ctx.scale, out=of_key[block])
         return of_query, of_key, of_value, None, None
 
 

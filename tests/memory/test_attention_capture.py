@@ -128,6 +128,28 @@ def test_weights_that_are_spelled_out(dtype):
     torch.testing.assert_close(maps["other"][0], scores.softmax(-1).to(maps["other"][0]))
 
 
+class OfFairseq(nn.Module):
+    """What fairseq's attention does while it generates: rows of ``B x H``, torch's softmax."""
+
+    num_heads = HEADS
+
+    def forward(self, scores: torch.Tensor) -> torch.Tensor:
+        weights = nn.functional.softmax(scores, dim=-1)
+        return weights.detach().mul_(2)
+
+
+def test_weights_of_fairseqs_own_softmax():
+    """Plain numbers: no graph is kept alive, and nobody writes over them afterwards."""
+    scores = torch.randn(3 * HEADS, 4, 5, requires_grad=True)
+    model = nn.Sequential(OfFairseq())
+    with capture_attention(model) as maps:
+        model(scores)
+        nn.functional.softmax(scores, dim=-1)  # of no attention
+    [weights] = maps["0"]
+    torch.testing.assert_close(weights, scores.softmax(-1).view(3, HEADS, 4, 5).detach())
+    assert not weights.requires_grad
+
+
 def hooks(model: nn.Module) -> int:
     return sum(
         len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()

@@ -231,7 +231,7 @@ def test_a_sparse_model_makes_no_table_of_the_whole_document():
         model = build_gmat(sparse_attention=scheme)
         with Sizes() as mode, torch.no_grad():
             model(source)
-        assert all(size[-2:].count(40) < 2 for size in mode.sizes)
+        assert all(min(size[-2:], default=0) < 40 for size in mode.sizes if len(size) > 1)
         assert not any(module._forward_hooks for module in model.modules())
 
 
