@@ -25,7 +25,7 @@ from .softmax_attention import AttentionSoftmax, attend
 from .state import State, detached, emptied, inside, moved, reordered, under
 from .statistics import MemoryStatistics, memory_statistics
 from .tokens import MemoryTokens
-from .transformer_xl import TransformerXLLayer, run_layers
+from .transformer_xl import TransformerXLLayer, run_transformer_xl
 
 __all__ = [
     "AttentionMaps",
@@ -59,7 +59,7 @@ __all__ = [
     "memory_statistics",
     "moved",
     "reordered",
-    "run_layers",
+    "run_transformer_xl",
     "segment_mask",
     "under",
 ]

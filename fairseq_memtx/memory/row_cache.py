@@ -15,15 +15,15 @@ from .state import State
 
 
 def cached(state: State, segment: Segment) -> State:
-    """The state without the rows of the present segment."""
-    if not state:
+    """What earlier segments left in a layer's state, without the rows of the present one."""
+    if "rows" not in state:
         return {}
     size = state["visible"].size(1) - segment.begin
     return {name: state[name][:, :size] for name in ("rows", "visible")}
 
 
 def with_rows(state: State, rows: Tensor, segment: Segment, length: int) -> State:
-    """The state after rows of a segment entered the layer.
+    """The cache in a layer's state after rows of a segment entered the layer.
 
     Args:
         state: before it.
@@ -34,7 +34,7 @@ def with_rows(state: State, rows: Tensor, segment: Segment, length: int) -> Stat
     if not length:
         return {}
     rows, visible = rows.detach(), segment.visible
-    if state:
+    if "rows" in state:
         # A checkpoint keeps half precision as float32.
         rows = torch.cat([state["rows"].to(rows), rows], dim=1)
         visible = torch.cat([state["visible"], visible], dim=1)

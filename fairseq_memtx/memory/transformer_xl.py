@@ -69,7 +69,7 @@ class TransformerXLLayer(nn.Module):
             positions: `RelativeAttention.positions` of ``S + R`` rows.
             biases: those that all layers share, ``2 x H x D``.
         """
-        cache, past = cached(self._cache_of(state), segment), None
+        cache, past = cached(state, segment), None
         if "keys" in state:
             past = state["keys"], state["values"]
         elif cache:
@@ -84,13 +84,10 @@ class TransformerXLLayer(nn.Module):
 
     def skip(self, rows: Tensor, state: State, segment: Segment) -> State:
         """The state after rows that go past this layer (LayerDrop): it keeps them all the same."""
-        return with_rows(self._cache_of(state), rows, segment, self.cache_length)
-
-    def _cache_of(self, state: State) -> State:
-        return {name: state[name] for name in ("rows", "visible") if name in state}
+        return with_rows(state, rows, segment, self.cache_length)
 
 
-def run_layers(
+def run_transformer_xl(
     layers: Mapping[str, TransformerXLLayer],
     rows: Tensor,
     state: State,

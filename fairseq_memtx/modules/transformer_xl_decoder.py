@@ -14,7 +14,7 @@ from fairseq import utils
 from fairseq.modules import FairseqDropout, LayerDropModuleList
 from torch import Tensor, nn
 
-from ..memory import Segment, State, TransformerXLLayer, run_layers
+from ..memory import Segment, State, TransformerXLLayer, run_transformer_xl
 from .segment_decoder import SegmentDecoder
 from .tied_adaptive_softmax import TiedAdaptiveSoftmax, parse_cutoff
 
@@ -107,7 +107,7 @@ class TransformerXLDecoder(SegmentDecoder):
 
     def run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         """All layers, each with its cache."""
-        return run_layers(
+        return run_transformer_xl(
             self._named_layers(),
             self.dropout_module(rows),
             state,

@@ -17,7 +17,7 @@ from fairseq_memtx.memory import (
     TransformerXLLayer,
     inside,
     reordered,
-    run_layers,
+    run_transformer_xl,
     under,
 )
 
@@ -124,7 +124,7 @@ class Model(nn.Module):
         return self.embedding(tokens[:, begin:])
 
     def run_inner(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
-        return run_layers({"0": self.inner}, rows, state, segment, self.biases, lambda x: x)
+        return run_transformer_xl({"0": self.inner}, rows, state, segment, self.biases, lambda x: x)
 
     def layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         rows, state = self.outer(rows, inside(state, "0"), segment)
