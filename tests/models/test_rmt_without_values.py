@@ -1,4 +1,4 @@
-"""RMT on the ``meta`` device, compiled, and what its attention reads."""
+"""RMT on the ``meta`` device, and compiled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import torch
 from test_rmt_lm import KINDS, SEGMENT, build, text
 
 from fairseq_memtx.criterions.segment_cross_entropy import SegmentCrossEntropy
-from fairseq_memtx.memory import capture_attention, segment_mask
 from fairseq_memtx.models.rmt_lm import ARCHITECTURES
 from fairseq_memtx.modules.state_holder import StateHolder
 
@@ -91,32 +90,3 @@ def test_one_graph(kind, recompute):
         passes.append([loss, *holder.state.values(), *(p.grad for p in model.parameters())])
         assert len(holder.memories) == 4
     torch.testing.assert_close(*passes)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_attention_maps(kind):
-    """Of every layer and head, in every segment: what a row sees, of cache and segment, is one."""
-    model, tokens = build(*KINDS[kind]), text(3 * SEGMENT)
-    tokens[0, -2:] = 1
-    loop = model.decoder.loop
-    with capture_attention(model) as maps, torch.no_grad():
-        model(tokens)
-    assert list(maps) == [f"decoder.layers.{layer}.self_attn" for layer in range(2)]
-    writes = loop.writes and loop.memory is not None
-    rows = SEGMENT + loop.memory_tokens * (2 if writes else 1)
-    for calls in maps.values():
-        assert len(calls) == 3
-        for index, weights in enumerate(calls):
-            cached = min(6, index * rows) if "cache" in kind else 0
-            assert weights.shape == (2, 2, rows, cached + rows)
-            torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
-            hidden = segment_mask(loop.memory_tokens, SEGMENT, writes)
-            assert weights[..., cached:][:, :, hidden].eq(0).all()
-            assert weights[..., cached:][:, :, ~hidden][1].gt(0).all()
-            ahead = loop.memory_tokens
-            assert weights[:, :, ahead : ahead + SEGMENT, :cached].gt(0).all()
-            if ahead and not loop.memory_reads_cache:
-                assert weights[:, :, :ahead, :cached].eq(0).all()
-        if writes:
-            last = slice(cached + ahead + SEGMENT - 2, cached + ahead + SEGMENT)
-            assert weights[0, :, -ahead:, last].eq(0).all(), "padding"
