@@ -9,7 +9,7 @@ its own and compares.
 
 # Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 import torch
 from fairseq import metrics
@@ -79,7 +79,7 @@ class AlgorithmicSequencesTask(FairseqTask):
             when=trains_transformer_xl,
         ),
     )
-
+    least: ClassVar[Dict[str, int]] = {"tokens_per_sample": 0}  # which is found by --segments
     needs = "a language model"
 
     @staticmethod
