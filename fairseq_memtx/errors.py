@@ -1,6 +1,7 @@
 """Errors that a user can act upon, told in one line.
 
-Nothing is imported here: the console commands tell their errors so too, and start at once.
+Neither torch nor fairseq is imported: the console commands tell their errors so too, and start at
+once.
 """
 
 from __future__ import annotations
