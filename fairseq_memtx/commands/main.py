@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -33,7 +34,9 @@ def main(line: list[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, _stop)
     logging.disable(logging.INFO)  # fairseq turns on what every library has to say
     try:
-        run(line)
+        # hydra warns of fairseq, page after page; who wants to read it says so to Python.
+        with warnings.catch_warnings(action=None if sys.warnoptions else "ignore"):
+            run(line)
     except (Exception, KeyboardInterrupt) as error:
         return _end(error)
     finally:

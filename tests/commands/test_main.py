@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 from conftest import ROOT, memtx
@@ -126,6 +127,14 @@ def test_whoever_has_read_enough_is_told_nothing():
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environment)
     os.close(write)
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("asked_for", [[], ["default"]])
+def test_warnings_of_libraries_are_for_those_who_ask(asked_for, monkeypatch, recwarn):
+    monkeypatch.setattr(sys, "warnoptions", asked_for)
+    monkeypatch.setattr(command_line, "run", lambda line: warnings.warn("hm", stacklevel=1))
+    assert memtx("arches") == 0
+    assert len(recwarn) == len(asked_for)
 
 
 COMPLETE = """
