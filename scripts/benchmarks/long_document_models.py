@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from dataclasses import dataclass
 from typing import Callable
@@ -52,8 +51,6 @@ def build(name: str, sizes: Sizes, length: int, dropout: float) -> Callable[[Ten
         )  # fmt: skip
         task = Namespace(source_dictionary=dictionary(sizes.vocabulary), cfg=Namespace(data=None))
         return Features(ARCH_MODEL_REGISTRY[name].build_model(args, task))
-    # It comes with ve-fairseq, does not load beside this torch, and transformers would import it.
-    sys.modules.setdefault("torchaudio", None)
     try:
         import transformers
     except ImportError as cause:

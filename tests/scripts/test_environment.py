@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,10 @@ def test_quickstart_help(fresh):
     assert result.returncode == 0
     assert "--data DIR" in result.stdout
     assert "set -euo" not in result.stdout
+
+
+@pytest.mark.training
+def test_transformers_can_be_imported_beside_this_torch():
+    """By users, in plain Python: nothing of ours is there to mend it."""
+    program = "from transformers import RobertaForMaskedLM"
+    subprocess.run([sys.executable, "-I", "-c", program], check=True)
