@@ -161,7 +161,7 @@ class SegmentDecoder(FairseqIncrementalDecoder):
 
     def _check(self, state: State, streams: int) -> None:
         """Refuse what another model left in a checkpoint."""
-        ends = {"rows": (self.embed_dim,)}
+        ends: dict[str, tuple[int, ...]] = {"rows": (self.embed_dim,)}
         if self.memory is not None:
             ends["memory"] = tuple(self.memory.weight.shape)
         for name, saved in state.items():
