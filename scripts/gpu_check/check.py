@@ -1,7 +1,7 @@
 """Try everything on a GPU, most important first, and write down what was found.
 
 Launch: ``bash scripts/gpu_check.sh``, which says more. ``run.py`` keeps the time and the results;
-what is tried is in ``cases.py``, how in ``models.py`` (inside one process), ``commands.py`` (by
+what is tried is in ``cases.py``, how in ``in_process.py`` (inside one process), ``commands.py`` (by
 fairseq's commands) and ``speed.py``.
 
 Neither this process nor the one from which all others are forked may touch the GPU: CUDA cannot be

@@ -31,7 +31,7 @@ PRECISIONS: dict[str, dict[str, Settings]] = {
 # Losses of two runs that should be one: how far apart, in parts of the loss.
 NEAR = {"float32": 2e-3, "fp16": 2e-2, "amp": 2e-2, "bf16": 5e-2}
 NO_DROPOUT: Settings = {"model": {"dropout": 0.0, "attention_dropout": 0.0}}
-COMPARE = "gpu_check.models:compare_checkpoints"
+COMPARE = "gpu_check.in_process:compare_checkpoints"
 TRANSLATION, LANGUAGE_MODEL = "translation", "rmt_language_modeling"
 
 

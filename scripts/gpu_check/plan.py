@@ -139,7 +139,7 @@ def the_same(title: str, settings: Settings, criterion: str, precision: str) -> 
 
 def machine(trial: Trial) -> None:
     """There is a GPU, and this is what it is."""
-    trial.figures = trial.measure("gpu_check.models:machine")
+    trial.figures = trial.measure("gpu_check.in_process:machine")
     if trial.where.device == "cuda" and not trial.figures["gpus"]:
         raise Stopped(f"PyTorch {trial.figures['packages']['torch']} sees no GPU: use --cpu")
 
@@ -152,18 +152,18 @@ def make_data(trial: Trial) -> None:
 def a_step(trial: Trial, case: Case) -> None:
     """A training step, here and on the CPU."""
     arguments = CASES.index(case), trial.where.data, trial.where.device
-    trial.take(trial.measure("gpu_check.models:step_as_on_the_cpu", *arguments))
+    trial.take(trial.measure("gpu_check.in_process:step_as_on_the_cpu", *arguments))
 
 
 def attention_to_nothing(trial: Trial) -> None:
     """Rows that may look nowhere."""
-    trial.take(trial.measure("gpu_check.models:attention_to_nothing", trial.where.device))
+    trial.take(trial.measure("gpu_check.in_process:attention_to_nothing", trial.where.device))
 
 
 def objects_between_workers(trial: Trial) -> None:
     """What workers send each other."""
     backend = "nccl" if trial.where.device == "cuda" else "gloo"
-    trial.take(trial.measure("gpu_check.models:collectives", backend))
+    trial.take(trial.measure("gpu_check.in_process:collectives", backend))
 
 
 def speed(trial: Trial, name: str, quick: bool) -> None:

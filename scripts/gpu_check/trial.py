@@ -134,7 +134,7 @@ class Trial:
         return json.loads(next(line for line in reversed(lines) if line.startswith("{")))
 
     def take(self, found: dict[str, Any]) -> None:
-        """The figures and problems that a function of `models` printed."""
+        """The figures and problems that a function of `in_process` printed."""
         self.figures, self.problems = found["figures"], found["problems"]
 
     def _keep(self, name: str, command: list[str], output: str) -> None:
