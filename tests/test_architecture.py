@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import ast
 import re
+from argparse import Namespace
 from collections import defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from conftest import ROOT
+import torch
+from conftest import ROOT, memtx, words
+from torch import Tensor
+
+from fairseq_memtx.commands import main
+from fairseq_memtx.commands.parser import add_command
+from fairseq_memtx.memory import GroupedAttention, Groups, capture_attention
+from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
+from fairseq_memtx.modules import gmat_attention
 
 PACKAGE = ROOT / "fairseq_memtx"
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
@@ -99,3 +109,32 @@ def test_files_are_short():
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files}
     assert {file.name: count for file, count in lines.items() if count > 300} == {}
     assert median(lines.values()) < 120
+
+
+def test_a_sparse_scheme_is_a_class_and_a_line(monkeypatch):
+    class Halves(GroupedAttention):
+        def group(self, query: Tensor, key: Tensor, value: Tensor, real: Tensor | None) -> Groups:
+            rows = (torch.unflatten(x, 2, (2, -1)) for x in (query, key, value))
+            return Groups(*rows, None)
+
+    monkeypatch.setitem(gmat_attention.SCHEMES, "halves", lambda cfg, channels: Halves())
+    args = Namespace(
+        encoder_layers=1, encoder_embed_dim=16, encoder_ffn_embed_dim=16,
+        encoder_attention_heads=2, max_positions=8, memory_tokens=1, sparse_attention="halves",
+    )  # fmt: skip
+    task = Namespace(source_dictionary=words(), cfg=Namespace(data=None))
+    model = GmatRobertaModel.build_model(args, task).eval()
+    with capture_attention(model) as maps, torch.no_grad():
+        model(torch.randint(4, 20, (1, 6)), features_only=True)
+    ((weights,),) = maps.values()
+    assert not weights[0, 0, 1:4, 4:].any(), "a token sees no token of the other half"
+    torch.testing.assert_close(weights.sum(-1), torch.ones(1, 2, 7))
+
+
+def test_a_command_is_a_file_and_a_name(monkeypatch, capsys):
+    def add_to(commands: Any) -> None:
+        add_command(commands, "greet", lambda options: print("hello"), "say hello")
+
+    monkeypatch.setattr(main, "COMMANDS", (*main.COMMANDS, Namespace(add_to=add_to)))
+    assert memtx("greet") == 0
+    assert capsys.readouterr().out == "hello\n"
