@@ -2,24 +2,17 @@
 
 As a state: ``rows``, ``B x S x C``, and ``visible``, ``B x S``, False where a row may not be read:
 padding, or what a stream had before it began anew. No gradient goes through it, even in a window.
-While a segment is written, its own rows so far stand behind those of the cache.
+While a segment is written, ``entered`` are its own rows so far, of which none is padding.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .segment import Segment
 from .state import State
-
-
-def cached(state: State, segment: Segment) -> State:
-    """What earlier segments left in a layer's state, without the rows of the present one."""
-    if "rows" not in state:
-        return {}
-    size = state["visible"].size(1) - segment.begin
-    return {name: state[name][:, :size] for name in ("rows", "visible")}
 
 
 def with_rows(state: State, rows: Tensor, segment: Segment, length: int) -> State:
@@ -33,12 +26,16 @@ def with_rows(state: State, rows: Tensor, segment: Segment, length: int) -> Stat
     """
     if not length:
         return {}
-    rows, visible = rows.detach(), segment.visible
-    if "rows" in state:
+    cache: State = {name: state[name] for name in ("rows", "visible") if name in state}
+    rows = rows.detach()
+    if "entered" in state:
+        rows = torch.cat([state["entered"], rows], dim=1)
+    if not segment.last:
+        return {**cache, "entered": rows}
+    visible = functional.pad(segment.visible, (segment.begin, 0), value=True)
+    if cache:
         # A checkpoint keeps half precision as float32.
-        rows = torch.cat([state["rows"].to(rows), rows], dim=1)
-        visible = torch.cat([state["visible"], visible], dim=1)
-    if segment.last:
-        # Copies, since a view keeps all rows of its segment in store.
-        rows, visible = rows[:, -length:].clone(), visible[:, -length:].clone()
-    return {"rows": rows, "visible": visible}
+        rows = torch.cat([cache["rows"].to(rows), rows], dim=1)
+        visible = torch.cat([cache["visible"], visible], dim=1)
+    # Copies, since a view keeps all rows of its segment in store.
+    return {"rows": rows[:, -length:].clone(), "visible": visible[:, -length:].clone()}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from .relative_attention import RelativeAttention, distance_embedding
-from .row_cache import cached, with_rows
+from .row_cache import with_rows
 from .segment import Segment
 from .state import State, inside, under
 
@@ -69,12 +69,12 @@ class TransformerXLLayer(nn.Module):
             positions: `RelativeAttention.positions` of ``S + R`` rows.
             biases: those that all layers share, ``2 x H x D``.
         """
-        cache, past = cached(state, segment), None
+        past = None
         if "keys" in state:
             past = state["keys"], state["values"]
-        elif cache:
-            past = self.self_attn.keys_values(cache["rows"].to(rows))
-        hidden = segment.hidden_with(cache.get("visible"))
+        elif "rows" in state:
+            past = self.self_attn.keys_values(state["rows"].to(rows))
+        hidden = segment.hidden_with(state.get("visible"))
         attended, (keys, values) = self.self_attn(rows, past, hidden, positions, biases)
         x = self.self_attn_layer_norm(rows + self.dropout_module(attended))
         inner = self.activation_dropout_module(self.activation(self.fc1(x)))
@@ -135,7 +135,7 @@ def _positions(
     """Every layer's table of distances; while a text is written, one does for all its segments."""
     name, layer = next(iter(layers.items()))
     before = inside(state, name).get("visible")
-    rows_read = segment.hidden.size(1) if before is None else before.size(1) + rows.size(1)
+    rows_read = segment.hidden.size(1) + (0 if before is None else before.size(1))
     ahead = max(segment.memory_tokens, 1)
     tables = {} if segment.constants is None else segment.constants
     if not tables:
