@@ -4,8 +4,6 @@ Nothing is imported here, so that `memory` can be used where only torch is. What
 is registered once it imports `models` or `tasks`, or somebody else does; see `plugin`.
 """
 
-from __future__ import annotations
-
 import os
 
 __version__ = "0.1.0"

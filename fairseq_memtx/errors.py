@@ -4,8 +4,6 @@ Neither torch nor fairseq is imported: the console commands tell their errors so
 once.
 """
 
-from __future__ import annotations
-
 import builtins
 import re
 import sys

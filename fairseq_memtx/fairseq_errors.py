@@ -4,8 +4,6 @@ fairseq raises them before it asks the plugin anything, or in a place that nothi
 of.
 """
 
-from __future__ import annotations
-
 import re
 import traceback
 from typing import NamedTuple

@@ -5,8 +5,6 @@ fairseq imports `tasks` and `models` by ``--user-dir``, and people what they lik
 """
 
 # ruff: noqa: E402
-from __future__ import annotations
-
 from . import errors
 
 errors.install_hook()

@@ -3,8 +3,6 @@
 argparse answers a misspelled name with all names that there are, under a page of flags.
 """
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import re

@@ -1,7 +1,5 @@
 """Whether this Python and this fairseq will do."""
 
-from __future__ import annotations
-
 import sys
 
 from .errors import MemtxError

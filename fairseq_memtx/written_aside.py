@@ -1,7 +1,5 @@
 """Files and folders that are whole under their names, or not there, whatever happens in between."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What the tests share: small models in memory, a toy corpus, and fairseq's commands."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import random

@@ -1,7 +1,5 @@
 """Processes that import the package and say what came of it; nothing else is imported here."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

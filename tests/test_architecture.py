@@ -1,7 +1,5 @@
 """docs/architecture.md: its picture is what the files import, and what it names is there."""
 
-from __future__ import annotations
-
 import ast
 import re
 from argparse import Namespace

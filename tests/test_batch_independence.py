@@ -4,8 +4,6 @@ For all families: outputs of rows alone and beside others, and every figure of v
 task, by the size of the batches.
 """
 
-from __future__ import annotations
-
 import json
 import random
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The commands a user runs, on a toy corpus, end to end."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Which errors end in one line, and which keep their traceback."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from omegaconf import OmegaConf

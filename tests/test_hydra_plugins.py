@@ -3,8 +3,6 @@
 In no folder ``hydra_plugins``: hydra would take it for plugins wherever the tests are on the path.
 """
 
-from __future__ import annotations
-
 import inspect
 import os
 import subprocess

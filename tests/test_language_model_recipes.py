@@ -1,7 +1,5 @@
 """Launch lines of the language models and of the algorithms."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import subprocess

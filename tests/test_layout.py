@@ -1,7 +1,5 @@
 """The house: who imports whom, how the package is found, what it says of itself."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

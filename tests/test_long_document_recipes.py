@@ -1,7 +1,5 @@
 """Launch lines of the long-document recipes."""
 
-from __future__ import annotations
-
 import pytest
 from conftest import ROOT, with_commands
 from test_language_model_recipes import launch, settings

@@ -1,7 +1,5 @@
 """How the package is imported: alone, by fairseq from any folder, by hand, under two names."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """``examples/*/raw_text.py`` and ``extract_text.py`` with files from other systems."""
 
-from __future__ import annotations
-
 import codecs
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the READMEs say is so: paths, flags, architectures, parameter counts."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

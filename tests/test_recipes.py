@@ -1,7 +1,5 @@
 """The recipes: every YAML, every launch line, and the scoring."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Runs that are killed, at any moment, and started again end as one that was never killed."""
 
-from __future__ import annotations
-
 import random
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Real runs of two workers: one run, the same as one worker's, stopped and resumed, refused."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Two hosts, joined by ``torchrun``'s rendezvous: two network namespaces of this machine."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Where the plugin cannot work it says so in one line, and its claims agree."""
 
-from __future__ import annotations
-
 import os
 import re
 

@@ -1,7 +1,5 @@
 """What commands write is whole under its name, or not there."""
 
-from __future__ import annotations
-
 import resource
 from pathlib import Path
 

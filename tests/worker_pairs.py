@@ -1,7 +1,5 @@
 """Functions of the tests as workers of one run, in processes that have fairseq loaded already."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import subprocess

@@ -14,8 +14,6 @@ before each page or article but the first, and takes all others out. Files with 
 lines are read like others, and UTF-16 is refused.
 """
 
-from __future__ import annotations
-
 import argparse
 import bz2
 import mmap

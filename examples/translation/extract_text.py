@@ -14,8 +14,6 @@ Several files of a side are put one after the other. How a file is read depends 
 The number of pairs is printed, and the number held out after it.
 """
 
-from __future__ import annotations
-
 import argparse
 import html
 import re

@@ -4,8 +4,6 @@ The result carries the configuration of the last input and no optimiser state: i
 or for ``--finetune-from-model``.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 from pathlib import Path

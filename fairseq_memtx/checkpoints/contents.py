@@ -6,8 +6,6 @@ configuration see `settings`. What is asked for is what every version of fairseq
 2018 writes; parts that a version left out, and that fairseq fills in, may be missing.
 """
 
-from __future__ import annotations
-
 import math
 from argparse import Namespace
 from typing import Any

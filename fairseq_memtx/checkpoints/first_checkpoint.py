@@ -1,7 +1,5 @@
 """The checkpoint that a training run begins with: the one asked for, or the newest whole one."""
 
-from __future__ import annotations
-
 import functools
 import logging
 import os

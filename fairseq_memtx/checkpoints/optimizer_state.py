@@ -4,8 +4,6 @@ It is put in the place of the optimizer's own as it is, and is used in the first
 would come up there, where nobody knows of a checkpoint any more.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

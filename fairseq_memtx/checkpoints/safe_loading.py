@@ -7,8 +7,6 @@ line that names it and what is wrong. torch's ``weights_only`` protection is ask
 every call, so that no variable of the environment switches it off.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import os

@@ -5,8 +5,6 @@ names that are registered here; nothing in it is put together while it is read, 
 network, or has a file overwritten.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

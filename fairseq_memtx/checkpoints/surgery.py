@@ -5,8 +5,6 @@ trained model and go on training) and *memory lesion* (take memory away and look
 quality). Nothing is dropped or made up without a line in the log.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """``fairseq-memtx arches``: the architectures, their sizes and numbers of parameters."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

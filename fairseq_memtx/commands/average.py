@@ -1,7 +1,5 @@
 """``fairseq-memtx average``: the weights of several checkpoints become one."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """``fairseq-memtx --print-completion SHELL``: what lets a shell complete commands and flags."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from pathlib import Path

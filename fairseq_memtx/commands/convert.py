@@ -1,7 +1,5 @@
 """``fairseq-memtx convert``: models of other code become checkpoints of fairseq, and back."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

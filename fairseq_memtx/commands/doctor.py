@@ -1,7 +1,5 @@
 """``fairseq-memtx doctor``: what works here, and what to do."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from typing import Any

@@ -1,7 +1,5 @@
 """``fairseq-memtx flags``: what ``fairseq-train --help`` does not show."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Whatever a user can put right is told in one line, ``fairseq-memtx: error: ...``
 for a command line that cannot be read, 1 for all else, and 128 with its number for a signal.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

@@ -1,7 +1,5 @@
 """Command lines whose refusals are one line, and kinds of numbers on them."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn

@@ -1,7 +1,5 @@
 """``fairseq-memtx plot``: pictures of memory and of training."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

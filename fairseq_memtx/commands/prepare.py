@@ -1,7 +1,5 @@
 """``fairseq-memtx prepare``: text becomes a folder that ``fairseq-train`` can read."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

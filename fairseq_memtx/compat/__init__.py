@@ -8,8 +8,6 @@ without installing anything; and nothing of ``data/`` before a mend is made, as 
 with the plugin.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 import sys

@@ -1,7 +1,5 @@
 """``--amp``, whose gradients fairseq unscales twice."""
 
-from __future__ import annotations
-
 from fairseq.optim import AMPOptimizer
 
 from . import says

@@ -1,7 +1,5 @@
 """``--num-batch-buckets``, which calls ``numpy.percentile`` by a name of former days."""
 
-from __future__ import annotations
-
 import numpy
 from fairseq.data import bucket_pad_length_dataset, data_utils
 from fairseq.data.audio import raw_audio_dataset

@@ -1,7 +1,5 @@
 """Binarised text is looked at before it is read, which fairseq does not do."""
 
-from __future__ import annotations
-
 import functools
 
 from fairseq.data import indexed_dataset

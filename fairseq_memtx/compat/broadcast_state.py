@@ -1,7 +1,5 @@
 """What the first worker of a run reads from a checkpoint, and how the others get it."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any, Callable
 

@@ -1,7 +1,5 @@
 """What a folder is that was given as a folder of binarised text, and is none."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``--ddp-backend pytorch_ddp``, the default, on a CPU too, and with weights that rest."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -4,8 +4,6 @@ All families, tasks and commands read theirs by ``Dictionary.add_from_file``. fa
 file, takes a mark at the start of a file for a part of its first word, and takes counts below zero.
 """
 
-from __future__ import annotations
-
 import functools
 import io
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``fairseq-validate`` by several workers, of which some have a batch less than the others."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any, Iterator
 

@@ -1,7 +1,5 @@
 """``--bpe characters`` and ``--bpe bytes``, on which every command of fairseq crashes."""
 
-from __future__ import annotations
-
 from dataclasses import make_dataclass
 
 from fairseq.dataclass import FairseqDataclass

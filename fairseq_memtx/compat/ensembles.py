@@ -1,7 +1,5 @@
 """Ensembles in ``fairseq-eval-lm``, whose help promises them."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 

@@ -1,7 +1,5 @@
 """Data loaders that know their epoch and end with it."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Names of FASTA files, which fairseq hands to a shell."""
 
-from __future__ import annotations
-
 import shlex
 
 from fairseq.data.fasta_dataset import FastaDataset

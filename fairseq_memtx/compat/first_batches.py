@@ -1,7 +1,5 @@
 """Batches that a resumed run makes as the run before it did."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

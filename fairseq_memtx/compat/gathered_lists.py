@@ -1,7 +1,5 @@
 """Lists of figures that workers exchange, also without a GPU."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch.distributed

@@ -1,7 +1,5 @@
 """Iterators of data whose state lies with several workers."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

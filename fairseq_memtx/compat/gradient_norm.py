@@ -1,7 +1,5 @@
 """Gradients on the CPU of a machine that has a GPU."""
 
-from __future__ import annotations
-
 from typing import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """Runs in half precision that are stopped and resumed."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any, TypeGuard
 

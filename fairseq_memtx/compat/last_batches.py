@@ -1,7 +1,5 @@
 """The last batch of a set, which fairseq leaves out."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Processes that ``torchrun`` started are the workers of one run, with and without GPUs."""
 
-from __future__ import annotations
-
 import functools
 import os
 from typing import Any

@@ -1,7 +1,5 @@
 """``--max-len-a``, by which the length of a translation depends on who else is in its batch."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

@@ -7,8 +7,6 @@ configuration may come with somebody's checkpoint, and then their program would 
 plain values.
 """
 
-from __future__ import annotations
-
 import ast
 import importlib.abc
 import linecache

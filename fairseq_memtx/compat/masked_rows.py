@@ -1,7 +1,5 @@
 """Lines longer than a row of ``masked_lm``."""
 
-from __future__ import annotations
-
 import functools
 import re
 from typing import Any

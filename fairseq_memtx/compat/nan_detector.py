@@ -1,7 +1,5 @@
 """Where the first NaN of a training run comes from."""
 
-from __future__ import annotations
-
 from fairseq.nan_detector import NanDetector
 from torch import nn
 

@@ -1,7 +1,5 @@
 """``numpy.compat.long``, which numpy 2 has dropped and fairseq's data sets still use."""
 
-from __future__ import annotations
-
 import argparse
 
 import numpy

@@ -1,7 +1,5 @@
 """A worker that runs out of memory in a step leaves no other waiting."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``--replace-unk`` and ``--sacrebleu``, which end in a traceback or do nothing."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

@@ -4,8 +4,6 @@ fairseq and the packages behind it end in whatever comes: ``KeyError``, ``System
 the first word that the files do not know. All commands build a BPE by ``encoders.build_bpe``.
 """
 
-from __future__ import annotations
-
 import functools
 import io
 import sys

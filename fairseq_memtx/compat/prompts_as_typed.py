@@ -4,8 +4,6 @@ Spaces at either end of a prompt are gone. A lone carriage return ends a line, s
 longer stand beside their questions; a mark at a file's start is a word.
 """
 
-from __future__ import annotations
-
 import sys
 from contextlib import nullcontext
 from pathlib import Path

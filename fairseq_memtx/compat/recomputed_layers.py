@@ -1,7 +1,5 @@
 """``--checkpoint-activations`` under ``--ddp-backend pytorch_ddp``."""
 
-from __future__ import annotations
-
 from typing import Any, Callable
 
 import torch

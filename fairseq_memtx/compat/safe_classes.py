@@ -1,7 +1,5 @@
 """What torch may build when it loads a checkpoint of fairseq."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

@@ -5,8 +5,6 @@ prepared: it does not make punctuation uniform, and it knows no vocabulary, so t
 that the model has never seen. Nor does it know whether the text was lower-cased.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Any, Callable
 

@@ -1,7 +1,5 @@
 """What ``sentence_prediction`` learns from: a row's first token, and targets in a text file."""
 
-from __future__ import annotations
-
 import functools
 import logging
 import math

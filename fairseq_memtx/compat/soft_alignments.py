@@ -1,7 +1,5 @@
 """``fairseq-interactive --print-alignment soft``, which ends in a traceback."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

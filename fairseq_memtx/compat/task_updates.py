@@ -1,7 +1,5 @@
 """Tasks that hear of the number of updates, as models do."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

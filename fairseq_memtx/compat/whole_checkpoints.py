@@ -1,7 +1,5 @@
 """Checkpoints that are whole under their name, or not there."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import time

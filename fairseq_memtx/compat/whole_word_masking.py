@@ -1,7 +1,5 @@
 """``masked_lm --mask-whole-words``, which fairseq broke."""
 
-from __future__ import annotations
-
 from fairseq.tasks import LegacyFairseqTask, masked_lm
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/3924"

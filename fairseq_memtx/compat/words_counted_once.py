@@ -1,7 +1,5 @@
 """Words cut in two by the border between two rows, which ``fairseq-eval-lm`` counts twice."""
 
-from __future__ import annotations
-
 import functools
 from collections import Counter
 from typing import Any, Iterable, Iterator

@@ -17,8 +17,6 @@ other token types and the pooler, which masked language models have no use for; 
 is refused. A model without the layers that predict words gets untrained ones, with a warning.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

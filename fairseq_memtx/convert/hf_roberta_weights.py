@@ -3,8 +3,6 @@
 Shapes: ``V`` words, ``P`` positions, ``C`` channels.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -6,8 +6,6 @@ in the order of the model's rows. GPT-2's number of a piece follows from the mer
 come first, in an order of their own, then the result of each merge, then ``<|endoftext|>``.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, NamedTuple

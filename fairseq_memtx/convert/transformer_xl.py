@@ -26,8 +26,6 @@ fairseq reads ``</s>`` before a text's first token and predicts that one too, th
 does not.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

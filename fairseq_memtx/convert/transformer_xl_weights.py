@@ -3,8 +3,6 @@
 Shapes: ``V`` words, ``C`` channels, ``M`` memory tokens, ``H`` heads.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -5,8 +5,6 @@ in both but for the end of a line, ``<eos>`` in one and ``</s>`` in the other. A
 place in such a list, -1 where the list has no such word.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Weights of other code, used up name by name, and the checkpoint that is made of them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

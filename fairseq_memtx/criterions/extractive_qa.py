@@ -1,7 +1,5 @@
 """Cross entropy of where an answer begins and ends."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """fairseq's ``label_smoothed_cross_entropy``, computed faster."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fairseq.criterions import register_criterion

@@ -1,7 +1,5 @@
 """Cross entropy of one segment after the other, for long windows and large vocabularies."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fairseq.criterions import register_criterion

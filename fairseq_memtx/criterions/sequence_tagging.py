@@ -1,7 +1,5 @@
 """Cross entropy of one label a token."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,11 +3,9 @@
 A set has ``N`` sentences. Sizes are numbers of tokens, offsets are where a sentence begins.
 """
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from fairseq.data import indexed_dataset
@@ -36,7 +34,7 @@ class Index(NamedTuple):
     first: int
 
     @classmethod
-    def read(cls, text: Path) -> Index:
+    def read(cls, text: Path) -> Self:
         """The index of a text, checked.
 
         Raises:
@@ -58,7 +56,7 @@ class Index(NamedTuple):
         return index
 
     @classmethod
-    def _of_mmap(cls, path: Path, header: bytes) -> Index:
+    def _of_mmap(cls, path: Path, header: bytes) -> Self:
         version, code, count = struct.unpack("<QBQ", header[9:26])
         dtype = _dtype(path, version, code)
         _check_length(path, 26 + 12 * count)
@@ -67,7 +65,7 @@ class Index(NamedTuple):
         return cls(sizes, offsets, dtype.itemsize, dtype, 0)
 
     @classmethod
-    def _of_older_formats(cls, path: Path, header: bytes) -> Index:
+    def _of_older_formats(cls, path: Path, header: bytes) -> Self:
         version, code, width, count, sizes = struct.unpack("<QQQQQ", header[8:48])
         dtype = _dtype(path, version, code)
         if width != dtype.itemsize or sizes != count:

@@ -5,8 +5,6 @@ token that is wrong ends in an ``IndexError``, in gigabytes of memory or in othe
 `compat.binarised_data` has it look here first.
 """
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A curriculum over the number of segments that are read, and learned from, at once."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from itertools import accumulate
 

@@ -5,8 +5,6 @@ not fit their texts, sets of unequal length. Tokens are looked at when a set is 
 (`compat.binarised_data`).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

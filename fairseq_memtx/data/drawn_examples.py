@@ -1,7 +1,5 @@
 """Examples that are made from their numbers when they are asked for."""
 
-from __future__ import annotations
-
 from torch.utils.data import Dataset
 
 from ..errors import MemtxError

@@ -4,8 +4,6 @@ A folder that ``fairseq-memtx prepare`` wrote has that in its record. The flags 
 ``--bpe``) say which steps are wanted, and the record how they are done.
 """
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A dictionary that shows where lines end."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

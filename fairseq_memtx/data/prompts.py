@@ -1,7 +1,5 @@
 """Prompts as a dataset: texts that a language model is to continue or to score."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any, Sequence
 

@@ -1,7 +1,5 @@
 """Rows of tokens with a target for each, and batches of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The states of all streams, and an iterator that saves them beside the place in the text."""
 
-from __future__ import annotations
-
 from typing import Any, Callable
 
 import torch

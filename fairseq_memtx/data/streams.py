@@ -10,8 +10,6 @@ marking the segments that are predicted and ``.`` those that are read again befo
     window 3     . . *
 """
 
-from __future__ import annotations
-
 from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np

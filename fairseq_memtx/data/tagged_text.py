@@ -1,7 +1,5 @@
 """Lines of a text and their labels, looked at whole before they are trained on."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

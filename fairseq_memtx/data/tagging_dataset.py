@@ -1,7 +1,5 @@
 """Rows of tokens with a label each, as fairseq's models of sentences read them."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 

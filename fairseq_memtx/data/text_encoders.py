@@ -3,8 +3,6 @@
 ``encode`` gives tokens with spaces between them, ``decode`` is the way back.
 """
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 from typing import Any, Callable

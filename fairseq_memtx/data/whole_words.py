@@ -5,8 +5,6 @@ of a word (gpt2, sentencepiece, bert), and none that marks all but the last (sub
 fastbpe: ``he@@ llo``), where only the piece before tells. `WordBeginnings` answers for both.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

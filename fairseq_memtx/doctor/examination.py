@@ -1,7 +1,5 @@
 """All that is looked at, in the order in which one thing needs another."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from ..errors import explain

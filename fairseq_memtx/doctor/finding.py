@@ -1,7 +1,5 @@
 """What was found, and how it is told."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -1,7 +1,5 @@
 """What the machine can compute with: GPUs, precisions, threads."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Which packages are there, in which versions, and how this one is installed."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import sys

@@ -1,7 +1,5 @@
 """The architectures that there are: their names, sizes and numbers of parameters."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ tasks say in ``fits_model`` and ``needs`` which other models they can work with;
 ``only_with`` works with none but ours. What is neither ours nor fairseq's is taken at its word.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Any, Iterable
 

@@ -5,8 +5,6 @@ was made of them, or nothing beside certain others. A class says which in ``igno
 counts as given where its value is neither the default nor that of the architecture's preset.
 """
 
-from __future__ import annotations
-
 import argparse
 import functools
 import logging

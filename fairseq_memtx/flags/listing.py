@@ -1,7 +1,5 @@
 """Every flag of an architecture, its task and criterion, which ``fairseq-train --help`` omits."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from typing import Any

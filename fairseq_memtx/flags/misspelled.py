@@ -1,7 +1,5 @@
 """What fairseq's parsers refuse, in one line that helps."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 

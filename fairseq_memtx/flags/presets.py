@@ -6,8 +6,6 @@ name (``model._name=<arch>``). Where both would have to be kept in step, hydra w
 command-line preset of a dataclass model without a word.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any, Callable

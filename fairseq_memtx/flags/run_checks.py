@@ -6,8 +6,6 @@ stands a look at what is to come: what does not fit together, numbers that canno
 would be ignored.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib.util
 from typing import Any

@@ -1,7 +1,5 @@
 """Numbers that cannot be: no layers, half a head, a batch of nothing, a dropout of two."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

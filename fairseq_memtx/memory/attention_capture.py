@@ -12,8 +12,6 @@ of modules are heard.
   function, and its softmax is what is kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Attention of each position over the memory and itself, and over nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """A text that grows while it is written: what of it was read is not read again."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -4,8 +4,6 @@ Shapes: ``B`` batch, ``H`` heads, ``M`` memory tokens, ``L`` tokens, ``N = M + L
 channels of a head.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -3,8 +3,6 @@
 torch draws a number of 64 bits for every element, one after the other. Here an element gets 16.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional

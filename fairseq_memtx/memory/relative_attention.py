@@ -4,8 +4,6 @@ Shapes: ``B`` batch, ``N`` rows, ``K`` rows that can be read (the cache, then th
 ``C`` channels, ``H`` heads, ``D`` channels of a head.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -5,8 +5,6 @@ padding, or what a stream had before it began anew. No gradient goes through it,
 While a segment is written, ``entered`` are its own rows so far, of which none is padding.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional

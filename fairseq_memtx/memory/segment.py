@@ -7,8 +7,6 @@ Shapes: ``B`` streams, ``M`` memory tokens, ``T`` tokens of a segment, ``N`` row
 rows of the segment up to the last of them, ``S`` rows in a cache, ``C`` channels.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -7,8 +7,6 @@ block's are the memory of the next segment. Nothing is kept here: the state come
 Shapes: ``B`` streams, ``T`` tokens of a segment, ``M`` memory tokens, ``N`` rows, ``C`` channels.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Callable, NamedTuple, TypeAlias
 

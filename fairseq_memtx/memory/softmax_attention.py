@@ -7,8 +7,6 @@ keeps the weights alone, and marks the dropped ones by their sign.
 Shapes: ``N`` batch and the like, ``H`` heads, ``Q`` queries, ``K`` keys, ``D`` channels of a head.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -5,8 +5,6 @@ dimension of every tensor are the streams, and zeros are what a stream begins wi
 layer keeps is moved, detached, reordered, emptied and saved like everything else.
 """
 
-from __future__ import annotations
-
 from typing import Callable, TypeAlias
 
 import torch

@@ -1,7 +1,5 @@
 """Figures that tell whether a recurrent memory is alive: its size, its change, its gradient."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -1,7 +1,5 @@
 """Memory tokens: learned vectors that stand before a sequence."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

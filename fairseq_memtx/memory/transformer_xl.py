@@ -4,8 +4,6 @@ Shapes: ``B`` streams, ``N`` rows at hand, ``R`` rows of their segment up to the
 ``S`` rows of the cache, ``C`` channels, ``H`` heads, ``D`` channels of a head.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """The flags of GMAT: what they say, what they are where nobody says, what makes no sense."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

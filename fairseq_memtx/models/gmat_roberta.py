@@ -10,10 +10,8 @@ Heads get the tokens alone, so that all of fairseq's tasks for RoBERTa work on.
 Shapes: ``B`` batch, ``L`` tokens, ``M`` memory tokens, ``C`` channels.
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, Self
 
 from fairseq.models import register_model
 from fairseq.models.roberta import RobertaEncoder, RobertaModel
@@ -103,7 +101,7 @@ class GmatRobertaModel(RobertaModel):
         gmat_flags.add(parser)
 
     @classmethod
-    def build_model(cls, args, task) -> GmatRobertaModel:
+    def build_model(cls, args, task) -> Self:
         """Build the model of a command line or of a hydra configuration.
 
         Raises:

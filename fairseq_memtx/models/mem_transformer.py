@@ -7,8 +7,6 @@ that the decoder reports is cut back to the source, so that alignments are over 
 Shapes: ``B`` batch, ``T`` source length, ``M`` memory tokens, ``C`` channels.
 """
 
-from __future__ import annotations
-
 import torch
 from fairseq.models import register_model
 from fairseq.models.transformer import (
@@ -92,7 +90,7 @@ class MemoryTransformerModel(TransformerModel):
         )
 
     @classmethod
-    def build_model(cls, args, task) -> MemoryTransformerModel:
+    def build_model(cls, args, task) -> "MemoryTransformerModel":
         """Build the model of a command line or of a hydra configuration.
 
         Raises:

@@ -5,7 +5,6 @@ Transformer-XL cache, or both from one to the next; see `recurrent_decoder`. Who
 a text between two windows is not decided here but in the task.
 """
 
-# Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
 
 from fairseq.dataclass import ChoiceEnum

@@ -7,8 +7,6 @@ forward; where that embeds its input, the places become the memory vectors. The 
 Shapes: ``B`` batch, ``T`` tokens, ``M`` memory tokens, ``C`` channels.
 """
 
-from __future__ import annotations
-
 from fairseq.distributed import fsdp_wrap
 from fairseq.models.transformer import TransformerEncoderBase
 from fairseq.modules.checkpoint_activations import checkpoint_wrapper

@@ -1,7 +1,5 @@
 """Weights of torch's BetterTransformer path, which some trees of fairseq have."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -6,8 +6,6 @@ were not available.
 Shapes: ``B`` batch, ``L`` tokens, ``M`` memory tokens, ``C`` channels, ``H`` heads, ``D = C / H``.
 """
 
-from __future__ import annotations
-
 from typing import Callable
 
 import torch

@@ -9,8 +9,6 @@ taken off, and can be written over the softmax itself:
 So the softmax is the one table. The loss needs only its denominator, which one entry a row gives.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -5,8 +5,6 @@ same authors; the body of the paper and its code were not available to us. Shape
 the variant ``tokens`` are those of `reading_layer`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

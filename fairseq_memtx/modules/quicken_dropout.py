@@ -1,7 +1,5 @@
 """fairseq's dropout, drawn quickly on a CPU."""
 
-from __future__ import annotations
-
 from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 

@@ -5,8 +5,6 @@ returns ``(M + T) x B x C`` with the memory in front, as one plain tensor, so th
 loop, layer drop and activation checkpointing work as they are.
 """
 
-from __future__ import annotations
-
 from fairseq.modules.transformer_layer import TransformerEncoderLayerBase
 from torch import Tensor
 

@@ -3,8 +3,6 @@
 Shapes: those of `segment_decoder`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from fairseq.models.transformer import TransformerDecoder

@@ -7,8 +7,6 @@ it lies in fairseq's ``incremental_state``, where beam search reorders it.
 Shapes: ``B`` streams, ``M`` memory tokens, ``N`` rows, ``C`` channels, ``V`` symbols.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from fairseq.models import FairseqIncrementalDecoder

@@ -3,8 +3,6 @@
 Shapes: ``B`` streams, ``T`` tokens of a segment, ``C`` channels.
 """
 
-from __future__ import annotations
-
 import torch
 from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor

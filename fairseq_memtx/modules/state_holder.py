@@ -5,8 +5,6 @@ lies in the batch, in a holder that belongs to one model; the task owns it and l
 the step.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +28,7 @@ class StateHolder:
         self.advance = advance
         self.memories: list[Tensor] = []
 
-    def of(self, model: nn.Module) -> StateHolder:
+    def of(self, model: nn.Module) -> "StateHolder":
         """Itself: one model has it."""
         return self
 

@@ -3,8 +3,6 @@
 Shapes: ``B`` prompts, ``K`` beams, ``V`` symbols.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ fairseq's own projects every cluster of rare words to fewer channels. Transforme
 does not: all words share one table with the embedding, and every word and cluster has a bias.
 """
 
-from __future__ import annotations
-
 import torch
 from fairseq.modules import AdaptiveSoftmax
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """A head that gives every token scores of its own."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 

@@ -3,8 +3,6 @@
 Shapes: those of `segment_decoder`.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from typing import Any, cast

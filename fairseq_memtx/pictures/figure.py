@@ -1,7 +1,5 @@
 """What all pictures share: their formats, names on them, and how they are written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Draw what an encoder's memory reads, and who reads it, for one sentence."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

@@ -4,8 +4,6 @@ Weights are averaged over the heads. Shapes: ``T`` source length with the end of
 memory tokens.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

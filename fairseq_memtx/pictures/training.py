@@ -4,8 +4,6 @@ Each metric has a panel, each log a line over the number of updates, and logs of
 runs with different seeds, one colour.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from matplotlib.artist import Artist

@@ -5,8 +5,6 @@
 fairseq's own bar starts again with every epoch, and is not shown where the output is no terminal.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 

@@ -4,8 +4,6 @@
 resumed and wrote on into its log, the later line of an update counts.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -10,8 +10,6 @@ folder then holds
     prepared.json       settings, checksums of the input, counts, library versions
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import sys

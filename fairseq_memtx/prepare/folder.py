@@ -4,8 +4,6 @@
 nothing to do.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import platform

@@ -31,8 +31,6 @@ order mark at the start of a file and the carriage returns at Windows' ends of l
     prepared.json            settings, checksums of the input, token counts, library versions
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 from collections import Counter

@@ -4,8 +4,6 @@ A small model learns it in a minute or two. The same seed gives the same files o
 long as the versions of num2words and Babel are the same.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 from pathlib import Path

@@ -4,8 +4,6 @@ Number words come from num2words; dates, times, months and prices from Babel; th
 them are our own. A sentence has one translation, which can be foretold.
 """
 
-from __future__ import annotations
-
 import datetime
 import random
 import string

@@ -4,8 +4,6 @@ A text is given as a prefix: ``raw/train`` stands for ``raw/train.de`` and ``raw
 same with ``.gz``. Whatever is wrong with a file raises `MemtxError`, which says what and where.
 """
 
-from __future__ import annotations
-
 import gzip
 import re
 import zlib

@@ -5,8 +5,6 @@ hf-roberta`` wrote has ``encoder.json`` and ``vocab.bpe``. One that has neither 
 tokens are words. All have ``dict.txt``.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

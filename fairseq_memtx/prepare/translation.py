@@ -13,8 +13,6 @@ byte pair encoding (BPE) for both languages and cuts rare words into pieces with
 The plugin reads there how text is cut, and cuts what it is given to translate in the same way.
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 from pathlib import Path

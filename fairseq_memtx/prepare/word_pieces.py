@@ -11,8 +11,6 @@ without spaces are words (`text`). Written are ``work/NAME.words.LANG``, ``work/
 and ``bpevocab.LANG``, the vocabulary. `learn` and `pieces_of` serve text in one language, too.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 from collections import Counter

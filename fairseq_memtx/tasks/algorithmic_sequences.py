@@ -7,7 +7,6 @@ language model of fairseq can be trained beside it. Validation lets the model wr
 its own and compares.
 """
 
-# Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 

@@ -6,7 +6,6 @@ a document is too long for one. Training learns from window by window, with the 
 the answer, which is scored there and then, so that sums over batches and workers are right.
 """
 
-# Annotations are not postponed in this file: fairseq makes flags out of them.
 import logging
 from argparse import Namespace
 from dataclasses import dataclass, field

@@ -5,7 +5,6 @@ the model's attention is cut into chunks, validation logs ``best_without_memory`
 no model can beat in the long run whose tokens see their own chunk alone.
 """
 
-# Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 

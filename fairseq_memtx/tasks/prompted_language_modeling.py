@@ -5,8 +5,6 @@ in `TextWriter`, and what comes out is put together again. ``fairseq-interactive
 all three, and so does the hub interface of `RmtLanguageModel`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Sequence
 

@@ -7,7 +7,6 @@ subset; it is the only place where they are kept. The state of training goes int
 the place in the text, through the iterator.
 """
 
-# Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 

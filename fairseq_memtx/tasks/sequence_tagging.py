@@ -5,7 +5,6 @@ every token and padding, which no loss counts, at both ends. The task gives the 
 one score for every label, and the criterion ``sequence_tagging`` asks for it by name.
 """
 
-# Annotations are not postponed in this file: fairseq makes flags out of them.
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Texts as batches: windows of all streams in order, for training, validation and scoring."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What tasks have in common in which a model gives every token some scores: labels, or borders."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import nullcontext
 from typing import Any

@@ -9,15 +9,13 @@ settings do. Beside it lie the files of a BPE:
     encoder.json, vocab.bpe   of GPT-2, in place of both
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re
 from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Self
 
 from ..errors import MemtxError
 from .gpt2 import read_encoder
@@ -66,7 +64,7 @@ class FolderText:
         object.__setattr__(self, "languages", tuple(self.languages))
 
     @classmethod
-    def read(cls, folder: Path) -> FolderText | None:
+    def read(cls, folder: Path) -> Self | None:
         """What the record of a folder says; None if it has no record.
 
         Raises:
@@ -87,7 +85,7 @@ class FolderText:
         fields = {name: value for name, value in vars(self).items() if name != "folder"}
         return {**fields, "languages": list(self.languages)}
 
-    def change(self, **fields: Any) -> FolderText:
+    def change(self, **fields: Any) -> Self:
         """The same with other values."""
         return replace(self, **fields)
 

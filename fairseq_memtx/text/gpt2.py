@@ -1,7 +1,5 @@
 """GPT-2's byte pair encoding, as fairseq has it, from two files that fit each other."""
 
-from __future__ import annotations
-
 from typing import Any, Callable
 
 from ..errors import MemtxError

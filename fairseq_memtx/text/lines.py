@@ -5,8 +5,6 @@ takes a lone carriage return for a line's end where it reads text, and eight oth
 it splits it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Iterable, Iterator
 

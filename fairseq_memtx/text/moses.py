@@ -1,7 +1,5 @@
 """sacremoses: punctuation made uniform and told apart from words."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Callable
 

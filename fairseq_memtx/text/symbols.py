@@ -6,8 +6,6 @@ fairseq takes the word ``</s>`` of a text for its own end of a sentence, ``<pad>
 the end of the word that counts, the last piece of no word is such a symbol, however it is cut.
 """
 
-from __future__ import annotations
-
 import re
 
 _LIKE_A_SYMBOL = r"(?:<s>|</s>|<pad>|<unk>|<mask>|madeupword\d{4,}|@@)"

@@ -6,8 +6,6 @@ between them, ``decode`` is the way back. The end of a line is the token ``</s>`
 data.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from typing import Any

@@ -6,8 +6,6 @@ count: in what a BPE is learnt from, in masking of whole words, in the borders o
 their F1.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

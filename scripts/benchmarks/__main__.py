@@ -13,8 +13,6 @@ Launch: ``bash scripts/benchmarks/run.sh NAME [--json FILE]`` with one of the na
 Times are noisy, so the models take turns, and medians and ratios are what to quote.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

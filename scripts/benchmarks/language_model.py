@@ -15,8 +15,6 @@ them is read beforehand. The cost of a token of ours is not to grow with the tex
 beside ours, with the same tokens; the target is twice its speed.
 """
 
-from __future__ import annotations
-
 import argparse
 import copy
 import statistics
@@ -150,7 +148,7 @@ class BegunText:
             logits, _ = self.model.decoder(self.tokens, incremental_state=self.state)
             self.tokens = torch.cat([self.tokens, logits[:, -1:].argmax(dim=-1)], dim=1)
 
-    def copied(self) -> BegunText:
+    def copied(self) -> "BegunText":
         """The same text, by the same model."""
         text = copy.copy(self)
         text.state = copy.deepcopy(self.state)

@@ -1,7 +1,5 @@
 """The encoders that the benchmark of long documents compares, built alike."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from dataclasses import dataclass
 from typing import Callable

@@ -14,8 +14,6 @@ keeps its scores; where they would not fit into the machine it is left out.
 Besides, one forward pass of ours over a document of 65,536 tokens.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

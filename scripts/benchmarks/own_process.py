@@ -1,7 +1,5 @@
 """Processes for work whose memory is that of nobody else."""
 
-from __future__ import annotations
-
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 

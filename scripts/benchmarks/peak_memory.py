@@ -1,7 +1,5 @@
 """How much memory a piece of work needs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch
@@ -14,7 +12,7 @@ class Peak:
         self.cuda = device != "cpu"
         self.mebibytes = 0.0
 
-    def __enter__(self) -> Peak:
+    def __enter__(self) -> "Peak":
         if self.cuda:
             torch.cuda.reset_peak_memory_stats()
             self.before = torch.cuda.memory_allocated() / 2**20

@@ -4,8 +4,6 @@ Nothing of it is in this project. Its code is of 2019 and wants to be run from i
 machine with CUDA; what that needs here is done, and explained, below.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from pathlib import Path

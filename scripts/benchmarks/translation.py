@@ -6,8 +6,6 @@ of about 30 tokens; training in target words/s, generation in sentences/s. A ran
 sentences anywhere, so both are made to write as many words as the source has.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import time

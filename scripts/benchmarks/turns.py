@@ -1,7 +1,5 @@
 """What the benchmarks share: models that take turns, and what is made of their times."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

@@ -5,8 +5,6 @@ of the command line and as what ``fairseq-hydra-train`` takes, since fairseq has
 only there (``--bf16`` on the command line means a TPU).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

@@ -8,8 +8,6 @@ Neither this process nor the one from which all others are forked may touch the 
 used in a process that was forked after that. So the GPUs are hidden from both.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import os

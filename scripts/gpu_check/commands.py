@@ -1,7 +1,5 @@
 """Checks that run fairseq's commands, as a user would."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

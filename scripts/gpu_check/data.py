@@ -1,7 +1,5 @@
 """Data for the GPU check: made on the spot, from a seed, in fairseq's binary form."""
 
-from __future__ import annotations
-
 import json
 import random
 import sys

@@ -3,8 +3,6 @@
 Run in processes of their own, these functions print what they found as JSON.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import sys

@@ -1,7 +1,5 @@
 """In which order what is tried."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable

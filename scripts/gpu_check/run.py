@@ -1,7 +1,5 @@
 """Make the checks that there is time for, and write the results down after each."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

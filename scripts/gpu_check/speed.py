@@ -1,7 +1,5 @@
 """Speed and memory of models of ordinary sizes, for the GPU check."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

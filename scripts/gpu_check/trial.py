@@ -1,7 +1,5 @@
 """One check: what it runs, what it finds, and what is left of it."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess
@@ -52,7 +50,7 @@ class Check:
     """
 
     name: str
-    make: Callable[[Trial], None]
+    make: Callable[["Trial"], None]
     seconds: float = 60.0
 
 

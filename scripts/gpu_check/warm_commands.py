@@ -5,8 +5,6 @@ nothing of its caller or of the plugin; only the seconds in which torch and fair
 spent once, in a server from which all such processes are forked.
 """
 
-from __future__ import annotations
-
 import atexit
 import logging
 import multiprocessing

@@ -1,7 +1,5 @@
 """Small checkpoints as fairseq writes them, without training: of a translation model."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from pathlib import Path
 from typing import Any

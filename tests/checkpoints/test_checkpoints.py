@@ -1,7 +1,5 @@
 """Memory surgery, averaging, and what a checkpoint may hold."""
 
-from __future__ import annotations
-
 import ast
 import logging
 import os

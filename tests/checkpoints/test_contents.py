@@ -1,7 +1,5 @@
 """Whatever a checkpoint holds, it loads right or ends in one line that names it."""
 
-from __future__ import annotations
-
 import argparse
 import copy
 from argparse import Namespace

@@ -1,7 +1,5 @@
 """Where a training run begins: at the checkpoint asked for, or at the newest whole one."""
 
-from __future__ import annotations
-
 import shutil
 import zipfile
 

@@ -1,7 +1,5 @@
 """Files are read when they are whole and harmless, and nothing in them is run."""
 
-from __future__ import annotations
-
 import os
 import random
 import zipfile

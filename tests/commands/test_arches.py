@@ -1,7 +1,5 @@
 """``fairseq-memtx arches``: every architecture, with as many parameters as its model has."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from conftest import memtx, words

@@ -1,7 +1,5 @@
 """``fairseq-memtx doctor``: what is there, what is missing, and what to do."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import re

@@ -1,7 +1,5 @@
 """``fairseq-memtx flags``: every flag of an architecture, its task and criterion."""
 
-from __future__ import annotations
-
 import argparse
 import re
 

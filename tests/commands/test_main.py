@@ -1,7 +1,5 @@
 """The command line ``fairseq-memtx``: its names, how quickly it helps, and how it ends."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """``--amp``: what the optimiser gets are the gradients of the loss."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from fairseq.optim import AMPOptimizer

@@ -1,7 +1,5 @@
 """What fairseq still asks of numpy that numpy 2 has no longer."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """What one worker reads, all get; what it refuses, all refuse."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from types import SimpleNamespace
 

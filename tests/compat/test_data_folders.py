@@ -1,7 +1,5 @@
 """What is said of a folder that holds no binarised text: what it is, and never to delete it."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Every kind of model gets its gradient from two workers, with fairseq's default backend."""
 
-from __future__ import annotations
-
 import copy
 from argparse import Namespace
 

@@ -1,7 +1,5 @@
 """A dictionary is read as it is meant, or refused in one line that names file and line."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Encoders of fairseq that have no flags of their own."""
 
-from __future__ import annotations
-
 import pytest
 from fairseq import options
 from fairseq.data import encoders

@@ -1,7 +1,5 @@
 """What an epoch reads depends on the seed and the epoch, in whichever process it is read."""
 
-from __future__ import annotations
-
 import functools
 import multiprocessing
 import time

@@ -1,7 +1,5 @@
 """Names of FASTA files are names for a shell, too."""
 
-from __future__ import annotations
-
 import subprocess
 
 import pytest

@@ -1,7 +1,5 @@
 """Every mend says where its fault is told of, knows whether it is there, and takes it away."""
 
-from __future__ import annotations
-
 import json
 import re
 from importlib import import_module

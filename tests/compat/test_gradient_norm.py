@@ -1,7 +1,5 @@
 """The norm of gradients is where they are, also with ``--cpu`` beside a GPU."""
 
-from __future__ import annotations
-
 import torch
 from fairseq import utils
 

@@ -1,7 +1,5 @@
 """A run in half precision that is stopped goes on as it was: with its weights and its scale."""
 
-from __future__ import annotations
-
 import copy
 import math
 from contextlib import nullcontext

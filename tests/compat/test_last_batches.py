@@ -1,7 +1,5 @@
 """No row is left out of the batches of a set."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from fairseq.data import data_utils

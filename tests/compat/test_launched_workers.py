@@ -1,7 +1,5 @@
 """Processes that were launched together are one run; what would train apart is refused."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

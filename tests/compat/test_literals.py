@@ -1,7 +1,5 @@
 """No text of a configuration is run as a program, wherever fairseq would have run it."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import sys

@@ -1,7 +1,5 @@
 """Rows of ``masked_lm`` that a line does not fit into."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """When gradients are NaN, fairseq says where it began, also for an encoder's dict of lists."""
 
-from __future__ import annotations
-
 import torch
 from fairseq.nan_detector import NanDetector
 

@@ -1,7 +1,5 @@
 """Flags of ``fairseq-generate`` and ``fairseq-interactive`` that fairseq cannot follow."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import pytest

@@ -1,7 +1,5 @@
 """Files of pieces that do not fit, or cannot be read, are told in one line."""
 
-from __future__ import annotations
-
 import json
 from argparse import Namespace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What ``fairseq-interactive`` reads."""
 
-from __future__ import annotations
-
 import pytest
 from fairseq_cli import interactive
 

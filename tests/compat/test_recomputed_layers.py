@@ -1,7 +1,5 @@
 """``--checkpoint-activations`` changes no number."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from conftest import batch, build

@@ -6,8 +6,6 @@ that Python or fairseq take for something else, scripts without spaces, words li
 
 # ruff: noqa: RUF001, SIM905, E501
 
-from __future__ import annotations
-
 import json
 import shutil
 from argparse import Namespace

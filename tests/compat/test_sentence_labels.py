@@ -1,7 +1,5 @@
 """What ``sentence_prediction`` is told before it trains."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

@@ -1,7 +1,5 @@
 """A checkpoint is whole under its name, or what was there before is still there."""
 
-from __future__ import annotations
-
 import multiprocessing
 import resource
 import time

@@ -1,7 +1,5 @@
 """The loss of ``fairseq-eval-lm --remove-bpe`` is one per word."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

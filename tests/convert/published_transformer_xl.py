@@ -5,8 +5,6 @@ the adaptive softmax) over weights under their published names. One text, a row 
 A row is a vector of ``C`` channels; a segment has the rows ``[memory; words; memory]``.
 """
 
-from __future__ import annotations
-
 from typing import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """``fairseq-memtx convert hf-roberta``: what Hugging Face predicts, and the same tokens."""
 
-from __future__ import annotations
-
 import json
 import random
 import shutil

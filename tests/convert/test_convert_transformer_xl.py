@@ -1,7 +1,5 @@
 """``fairseq-memtx convert transformer-xl``: losses of the published models, and back."""
 
-from __future__ import annotations
-
 import math
 import re
 from pathlib import Path

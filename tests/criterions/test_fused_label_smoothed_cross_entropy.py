@@ -1,7 +1,5 @@
 """The fused loss against fairseq's, values and gradients."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import pytest

@@ -1,7 +1,5 @@
 """Losses of `rmt_lm`: fairseq's and our own give what the probabilities say."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from conftest import words

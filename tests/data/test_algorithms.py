@@ -1,7 +1,5 @@
 """Algorithmic tasks: exact formats, true arithmetic, and splits that never meet."""
 
-from __future__ import annotations
-
 import pickle
 import random
 import re

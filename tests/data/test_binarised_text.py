@@ -1,7 +1,5 @@
 """Binarised text is looked at before it is read: every number of both files, in no time."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import struct

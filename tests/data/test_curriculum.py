@@ -1,7 +1,5 @@
 """The curriculum over the number of segments."""
 
-from __future__ import annotations
-
 import pytest
 
 from fairseq_memtx.data.curriculum import SegmentCurriculum

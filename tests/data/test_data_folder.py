@@ -1,7 +1,5 @@
 """A folder is looked at before hours of training: halves, lengths, labels, what it is."""
 
-from __future__ import annotations
-
 import json
 from argparse import Namespace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Global-reasoning tasks: what the labels are, splits, and the best score without memory."""
 
-from __future__ import annotations
-
 import itertools
 import pickle
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Prompts as a dataset, and a dictionary that shows where lines end."""
 
-from __future__ import annotations
-
 import torch
 from conftest import words
 

@@ -1,7 +1,5 @@
 """The place in a text: where a run goes on, and when it must not."""
 
-from __future__ import annotations
-
 from operator import itemgetter
 
 import pytest

@@ -1,7 +1,5 @@
 """Streams: every token once, in order, whatever the windows."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

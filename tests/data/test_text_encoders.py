@@ -1,7 +1,5 @@
 """What the record of a data folder says of its text."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Every architecture, task and criterion beside every other: trained, or refused in one line."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import pytest

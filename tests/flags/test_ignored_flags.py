@@ -6,8 +6,6 @@ the flag has to be refused in one line. So a flag that fairseq adds, or that a c
 meaningless, fails here until it does something or is refused.
 """
 
-from __future__ import annotations
-
 import argparse
 import copy
 import functools

@@ -1,7 +1,5 @@
 """What a parser refuses is told in one line that helps."""
 
-from __future__ import annotations
-
 import pytest
 from fairseq import options
 

@@ -1,7 +1,5 @@
 """Every architecture, from the command line and from its YAML, is the same model."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import pytest

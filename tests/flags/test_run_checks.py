@@ -1,7 +1,5 @@
 """A run is looked at before anything of it is built; what was trained before still loads."""
 
-from __future__ import annotations
-
 import copy
 from argparse import Namespace
 

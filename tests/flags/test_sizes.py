@@ -1,7 +1,5 @@
 """Numbers that cannot be, in the configuration of a model, a task or a run."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import pytest

@@ -1,7 +1,5 @@
 """What happens to files on their way: strategies of broken copies of whole ones."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any, Callable

@@ -7,8 +7,6 @@ A case has a time and a memory of its own. Faults are gathered, so that one run 
 what led to each is kept beside the report.
 """
 
-from __future__ import annotations
-
 import gc
 import resource
 import shutil

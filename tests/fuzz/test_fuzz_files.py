@@ -1,7 +1,5 @@
 """Questions, dictionaries, binarised text and files of pieces, as they may come from outside."""
 
-from __future__ import annotations
-
 import json
 from argparse import Namespace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checkpoints and number flags of all families, and the commands themselves."""
 
-from __future__ import annotations
-
 import copy
 import io
 from contextlib import redirect_stderr

@@ -4,8 +4,6 @@ A folder is whole or not there. fairseq's own program is called in this process,
 seconds to start.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import logging

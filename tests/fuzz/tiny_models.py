@@ -1,7 +1,5 @@
 """Folders of binarised text of all tasks, and models of their words, as small as can be."""
 
-from __future__ import annotations
-
 import functools
 import io
 import tempfile

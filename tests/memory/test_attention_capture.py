@@ -1,7 +1,5 @@
 """``capture_attention``: every call and head, exactly, and nothing where nobody asks."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Attention over memory and oneself, without fairseq."""
 
-from __future__ import annotations
-
 import torch
 
 from fairseq_memtx.memory import AttentionToMemoryAndSelf

@@ -1,7 +1,5 @@
 """``torch.compile(fullgraph=True)``: a training pass through each attention, the same numbers."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor

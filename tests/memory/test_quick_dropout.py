@@ -1,7 +1,5 @@
 """Dropout of elements: how many, which, and what becomes of the others."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.nn import functional

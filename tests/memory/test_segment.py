@@ -1,7 +1,5 @@
 """Who sees whom inside a segment."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """The loop over segments around layers of every kind, in plain PyTorch."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest

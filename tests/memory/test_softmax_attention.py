@@ -1,7 +1,5 @@
 """Attention with dropout: its mean, its gradient, its rate, what it keeps."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.nn import functional

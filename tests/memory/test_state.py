@@ -1,7 +1,5 @@
 """States are trees of named tensors."""
 
-from __future__ import annotations
-
 import torch
 
 from fairseq_memtx.memory import detached, emptied, inside, moved, reordered, under

@@ -1,7 +1,5 @@
 """Figures of the memory."""
 
-from __future__ import annotations
-
 import torch
 
 from fairseq_memtx.memory import memory_statistics

@@ -1,7 +1,5 @@
 """Memory tokens, without fairseq."""
 
-from __future__ import annotations
-
 import torch
 
 from fairseq_memtx.memory import MemoryTokens

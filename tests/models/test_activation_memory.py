@@ -1,7 +1,5 @@
 """`--checkpoint-segments`: how the memory of a training step grows with the window."""
 
-from __future__ import annotations
-
 import weakref
 
 import pytest

@@ -1,7 +1,5 @@
 """Attention maps of every layer and head of the families: exact, and right about who sees whom."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from conftest import VARIANTS, batch, build

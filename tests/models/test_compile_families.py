@@ -1,7 +1,5 @@
 """``torch.compile`` of whole models: no graph break is ours, and outputs are equal."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import fairseq

@@ -1,7 +1,5 @@
 """A RoBERTa of fairseq's, as it was released, goes on as `gmat_roberta` on the command line."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """GMAT: equality with RoBERTa and dense attention, who reaches whom, compression, loading."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import pytest

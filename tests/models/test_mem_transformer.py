@@ -1,7 +1,5 @@
 """The encoder, the decoder and what passes between them."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import pytest

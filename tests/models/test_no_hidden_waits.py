@@ -5,8 +5,6 @@ whoever looks at a value gets an error. fairseq's encoder and decoder look wheth
 which is told here what it wants to know, by its place in fairseq; for all others it is an error.
 """
 
-from __future__ import annotations
-
 import sys
 from argparse import Namespace
 

@@ -3,8 +3,6 @@
 (Those of `rmt_lm` are in ``test_rmt_lm.py``.)
 """
 
-from __future__ import annotations
-
 from argparse import Namespace
 
 import pytest

@@ -1,7 +1,5 @@
 """The Recurrent Memory Transformer: sizes, who influences whom, gradients, generation, loading."""
 
-from __future__ import annotations
-
 import copy
 import functools
 

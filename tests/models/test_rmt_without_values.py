@@ -1,7 +1,5 @@
 """RMT on the ``meta`` device, and compiled."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from test_rmt_lm import KINDS, SEGMENT, build, text

@@ -1,7 +1,5 @@
 """The layers against plain, slow versions of their equations in float64."""
 
-from __future__ import annotations
-
 import math
 from copy import deepcopy
 

@@ -1,7 +1,5 @@
 """Texts of several lines that a model goes on with."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from conftest import words

@@ -1,7 +1,5 @@
 """``fairseq-memtx plot memory``: what is recorded of each variant, what is drawn, clear errors."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``fairseq-memtx plot training``: what is read of logs, what is drawn, clear errors."""
 
-from __future__ import annotations
-
 import errno
 import json
 import math

@@ -1,7 +1,5 @@
 """``fairseq-memtx plot progress``: a bar over all updates, from fairseq's log."""
 
-from __future__ import annotations
-
 from conftest import succeed
 
 LOG = """\

@@ -1,7 +1,5 @@
 """Text that is prepared: a mark at a file's start and Windows' ends of lines change nothing."""
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import json

@@ -1,7 +1,5 @@
 """``fairseq-memtx prepare numbers``: no leaks, no chance, nothing overwritten."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

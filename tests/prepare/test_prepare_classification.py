@@ -5,8 +5,6 @@ errors name the line. Where a test is about something else, fairseq's own progra
 replaced by one that counts and keeps what it was given.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -5,8 +5,6 @@ test is about something else, fairseq's own program, slow to start, is replaced 
 and keeps what it was given, and ``curl`` by one that copies from a folder.
 """
 
-from __future__ import annotations
-
 import bz2
 import hashlib
 import json

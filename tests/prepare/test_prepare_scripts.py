@@ -4,8 +4,6 @@ fairseq's own program, slow to start, is replaced by one that keeps the words it
 ``curl`` by one that copies from a folder.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """``fairseq-memtx prepare translation``: the bytes as by hand, all or nothing, clear errors."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

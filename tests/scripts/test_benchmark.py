@@ -1,7 +1,5 @@
 """``scripts/benchmarks`` run and reports; what it measures is in the README."""
 
-from __future__ import annotations
-
 import json
 import os
 from typing import Callable

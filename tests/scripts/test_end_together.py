@@ -1,7 +1,5 @@
 """A signal to a recipe, or to a script that prepares a folder, ends all that it has started."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

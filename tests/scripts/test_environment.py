@@ -1,7 +1,5 @@
 """The scripts that set themselves up, with a stand-in for Python and pip."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

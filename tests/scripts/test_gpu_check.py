@@ -1,7 +1,5 @@
 """``scripts/gpu_check.sh``: what it says, whatever happens; and its short form, on a CPU."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

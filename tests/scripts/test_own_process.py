@@ -1,7 +1,5 @@
 """``scripts/benchmarks/own_process.py``: work whose memory is that of nobody else."""
 
-from __future__ import annotations
-
 import os
 from typing import NamedTuple
 

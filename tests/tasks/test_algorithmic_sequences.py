@@ -1,7 +1,5 @@
 """Algorithmic tasks through fairseq's commands, and what counts as right."""
 
-from __future__ import annotations
-
 import re
 from argparse import Namespace
 

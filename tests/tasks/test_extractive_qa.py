@@ -1,7 +1,5 @@
 """Extractive question answering through fairseq's commands, and its parts in memory."""
 
-from __future__ import annotations
-
 import json
 import random
 import re

@@ -1,7 +1,5 @@
 """Majority tagging and signed sums through fairseq's commands."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

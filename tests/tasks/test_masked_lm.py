@@ -1,7 +1,5 @@
 """fairseq's own ``masked_lm`` with the plugin: whole words, whole documents."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Language models that go on with plain text, in every unit that a folder can be prepared in."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

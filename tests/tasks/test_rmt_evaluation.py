@@ -1,7 +1,5 @@
 """A text is evaluated alike by every command, batch size, number of workers and ensemble."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

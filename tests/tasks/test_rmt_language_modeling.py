@@ -1,7 +1,5 @@
 """Streams through fairseq: whose state it is, what is counted, what a resumed run does."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 import re

@@ -1,7 +1,5 @@
 """fairseq's ``sentence_prediction`` with `gmat_roberta`, a document in segments included."""
 
-from __future__ import annotations
-
 import random
 import re
 from pathlib import Path

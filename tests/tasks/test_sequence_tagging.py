@@ -1,7 +1,5 @@
 """Tagging of texts through fairseq's commands, its loss, and folders that are not in order."""
 
-from __future__ import annotations
-
 import math
 import random
 import re

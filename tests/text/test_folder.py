@@ -1,7 +1,5 @@
 """How the text of a folder was cut, read from its record."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Lines of files that other systems wrote."""
 
-from __future__ import annotations
-
 import codecs
 import io
 from pathlib import Path

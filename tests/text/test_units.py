@@ -1,7 +1,5 @@
 """Text as tokens and back, for every unit."""
 
-from __future__ import annotations
-
 import pytest
 
 from fairseq_memtx.text.units import Bytes, Characters, Lines, Words

@@ -1,7 +1,5 @@
 """What a word is, in scripts with spaces and without."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some

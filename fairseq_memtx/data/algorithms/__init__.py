@@ -4,8 +4,6 @@ An example is one row of ids, a question followed by its answer. The model reads
 to predict ``row[1:]``; only the last ``answer_length`` predictions count.
 """
 
-from __future__ import annotations
-
 from dataclasses import fields
 
 from ...errors import MemtxError

@@ -1,7 +1,5 @@
 """What every algorithm says of itself: the format of its rows, and how to draw one."""
 
-from __future__ import annotations
-
 import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

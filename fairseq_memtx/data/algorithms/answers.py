@@ -1,7 +1,5 @@
 """Examples of an algorithm as fairseq's rows, with targets in the answer alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

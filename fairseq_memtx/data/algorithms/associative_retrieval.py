@@ -1,7 +1,5 @@
 """Find the value of a key."""
 
-from __future__ import annotations
-
 import math
 import random
 from dataclasses import dataclass

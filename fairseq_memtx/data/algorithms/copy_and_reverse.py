@@ -1,7 +1,5 @@
 """Say a row of symbols again, forwards twice or backwards once."""
 
-from __future__ import annotations
-
 import random
 from abc import abstractmethod
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Examples of an algorithm, and which of them are held out."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from typing import Any

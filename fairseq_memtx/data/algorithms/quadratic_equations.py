@@ -1,7 +1,5 @@
 """Solve quadratic equations step by step, character by character."""
 
-from __future__ import annotations
-
 import math
 import random
 from dataclasses import dataclass

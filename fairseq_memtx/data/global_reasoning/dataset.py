@@ -1,7 +1,5 @@
 """Sequences made from their numbers, and as rows of a tagging task."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from fairseq.data import Dictionary

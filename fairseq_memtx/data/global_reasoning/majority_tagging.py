@@ -1,7 +1,5 @@
 """Which of two symbols comes more often?"""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

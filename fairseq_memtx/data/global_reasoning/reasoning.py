@@ -1,7 +1,5 @@
 """What both tasks say of themselves, and what can be known of them without memory."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 
 import numpy as np

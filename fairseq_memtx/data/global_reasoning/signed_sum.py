@@ -1,7 +1,5 @@
 """What is the sum of all signed digits?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

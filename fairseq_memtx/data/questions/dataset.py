@@ -1,7 +1,5 @@
 """Rows of `windows` as fairseq's batches, ``B x L``."""
 
-from __future__ import annotations
-
 from typing import Any, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """JSON of other people: every value knows where it stands, so that errors can say it."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -34,7 +32,7 @@ class Record:
         self.where = where
 
     @classmethod
-    def load(cls, file: Path) -> Record:
+    def load(cls, file: Path) -> "Record":
         """All of a file.
 
         Raises:
@@ -55,7 +53,7 @@ class Record:
                 f"{file} has lists in lists without end: it is damaged, or another format"
             ) from cause
 
-    def __getitem__(self, name: str) -> Record:
+    def __getitem__(self, name: str) -> "Record":
         """A field of an object."""
         fields = self._as(dict)
         if name not in fields:
@@ -65,7 +63,7 @@ class Record:
     def __contains__(self, name: str) -> bool:
         return name in self._as(dict)
 
-    def items(self, kind: str) -> list[Record]:
+    def items(self, kind: str) -> list["Record"]:
         """The parts of a list, which errors call by this name and their number, from 1."""
         return [
             Record(value, f"{self.where}, {kind} {number}")

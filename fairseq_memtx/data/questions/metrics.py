@@ -4,8 +4,6 @@ All compare answers in lower case, without punctuation, articles and surplus whi
 match of the whole, and F1 of the words that two answers share. They differ in the corners.
 """
 
-from __future__ import annotations
-
 import re
 import string
 from collections import Counter

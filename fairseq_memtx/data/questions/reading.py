@@ -5,8 +5,6 @@ the supporting facts are. ``yes`` and ``no``, which stand nowhere, are put in fr
 of every HotpotQA question, so that all answers are parts of the text.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a model answers: the best spans of all windows of a question, and a file of them."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

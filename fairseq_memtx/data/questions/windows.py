@@ -4,8 +4,6 @@ A row is ``<s> question </s> </s> context </s>``, as RoBERTa has it for two text
 long for one row is read in windows, each in a row with the question. A context has ``N`` pieces.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import lru_cache

@@ -4,8 +4,6 @@ fairseq then fails in torch's ``weights_only`` protection, which advises to swit
 no model of the name. Nothing is done before such a failure, and nothing where it has other reasons.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib
 import importlib.util

@@ -1,7 +1,5 @@
 """``fairseq-hydra-train model=rmt_lm_tiny`` without ``--config-dir``."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Neighbours are the tokens of a chunk."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

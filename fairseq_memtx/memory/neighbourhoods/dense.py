@@ -1,7 +1,5 @@
 """All tokens are neighbours."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from .groups import GroupedAttention, Groups

@@ -5,8 +5,6 @@ The keys and values of the memory go in front of those of every group, and one f
 ``G`` groups of ``Q`` queries and ``K`` keys.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 ``R`` rounds of hashing, ``C`` tokens of a chunk.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """What every scheme has in common."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 
 import torch

@@ -1,7 +1,5 @@
 """Neighbours are the nearest tokens on either side."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional

@@ -1,7 +1,5 @@
 """Asks for all faults, before fairseq is mended and after; starts from fairseq alone."""
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """Faults in decoding, evaluation and what is read with a trained model."""
 
-from __future__ import annotations
-
 import math
 from argparse import Namespace
 from pathlib import Path

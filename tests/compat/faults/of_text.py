@@ -1,7 +1,5 @@
 """Faults in text, folders of data and their flags."""
 
-from __future__ import annotations
-
 import json
 import struct
 from argparse import Namespace

@@ -1,7 +1,5 @@
 """Faults in training: optimizers, batches of an epoch, checkpoints."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import os

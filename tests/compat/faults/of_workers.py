@@ -1,7 +1,5 @@
 """Faults of several workers, seen by one that is alone or plays both."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Answers scored as the metrics' definitions have it, worked out by hand."""
 
-from __future__ import annotations
-
 import pytest
 
 from fairseq_memtx.data.questions.metrics import hotpotqa, normalise, squad_1_1, squad_2_0

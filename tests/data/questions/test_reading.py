@@ -1,7 +1,5 @@
 """Reading SQuAD's and HotpotQA's files, whole and broken."""
 
-from __future__ import annotations
-
 import copy
 import json
 

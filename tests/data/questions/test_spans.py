@@ -1,7 +1,5 @@
 """The best spans, against trying them all; and the file of them."""
 
-from __future__ import annotations
-
 import json
 import math
 

@@ -1,7 +1,5 @@
 """Words, pieces, windows and rows."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

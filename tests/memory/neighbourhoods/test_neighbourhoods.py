@@ -1,7 +1,5 @@
 """Every scheme of sparse attention against dense attention with a mask, in float64."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.nn import functional
