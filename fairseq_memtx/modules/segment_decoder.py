@@ -167,8 +167,8 @@ class SegmentDecoder(FairseqIncrementalDecoder):
             if len(saved) != streams or tuple(saved.shape[saved.dim() - len(end) :]) != end:
                 raise MemtxError(
                     f"the saved {name} has the shape {tuple(saved.shape)} and the model needs "
-                    f"{(streams, '...', *end)}: use the model that the checkpoint was written by, or begin "
-                    "the text anew with --reset-dataloader"
+                    f"{(streams, '...', *end)}: use the model that the checkpoint was written by, "
+                    "or begin the text anew with --reset-dataloader"
                 )
 
     def reorder_incremental_state(self, incremental_state: dict, new_order: Tensor) -> None:
