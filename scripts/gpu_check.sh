@@ -11,7 +11,7 @@
 set -euo pipefail
 export OMP_NUM_THREADS=1 # many small processes at a time
 root=$(cd "$(dirname "$0")/.." && pwd)
-export PYTHONPATH="$root/scripts:$root${PYTHONPATH:+:$PYTHONPATH}"
+export PYTHONPATH="$root/tests:$root/scripts:$root${PYTHONPATH:+:$PYTHONPATH}"
 for python in ${PYTHON:+"$PYTHON"} python3 python; do
   ! command -v "$python" > /dev/null || exec "$python" -m gpu_check "$@"
 done

@@ -91,7 +91,8 @@ def install(site: Path) -> None:
 def path_of_commands(folder: str) -> list[str]:
     """What commands find packages in, besides their Python's own."""
     site = Path(folder) / "site"
-    ours = [str(ROOT / "scripts"), str(ROOT), *([str(site)] if site.exists() else [])]
+    rooms = map(str, (ROOT / "tests", ROOT / "scripts", ROOT))  # its own, the benchmarks', all
+    ours = [*rooms, *([str(site)] if site.exists() else [])]
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return [*ours, *(path for path in given if path and path not in ours)]
 
