@@ -9,6 +9,12 @@ from fairseq_memtx import errors
 from fairseq_memtx.errors import MemtxError, explain
 
 
+@pytest.fixture(autouse=True)
+def no_checkpoint_before(monkeypatch):
+    """Other tests of the same process may have begun with one."""
+    monkeypatch.setattr(errors, "_begun_with", None)
+
+
 def raised(function) -> BaseException:
     with pytest.raises(Exception) as caught:  # noqa: PT011
         function()
@@ -89,9 +95,8 @@ def test_what_fairseq_says_of_flags(error, line):
     assert explain(error).startswith(line)
 
 
-def test_what_comes_up_when_a_checkpoint_is_used_names_it(monkeypatch):
+def test_what_comes_up_when_a_checkpoint_is_used_names_it():
     """Its place in the data, its optimizer and its settings are used long after it was loaded."""
-    monkeypatch.setattr(errors, "_begun_with", None)
     missing = raised(lambda: OmegaConf.create({"a": 1}).missing["x"])
     assert explain(missing) is None
     assert explain(MemtxError("the checkpoint was written")) == "the checkpoint was written"

@@ -29,6 +29,7 @@ def mend() -> None:
 
     @functools.wraps(unchecked)
     def load_dataset(task: Any, split: str, *arguments: Any, **more: Any) -> Any:
+        _check_tokens(task)
         _tell_first_token(task)
         file = Path(task.cfg.data) / "label" / f"{split}.label"
         if task.cfg.regression_target and file.exists():
@@ -42,6 +43,18 @@ def mend() -> None:
         return unchecked(task, split, *arguments, **more)
 
     SentencePredictionTask.load_dataset = load_dataset
+
+
+def _check_tokens(task: Any) -> None:
+    """Refuse numbers of no symbol, which would come up in the middle of the model."""
+    symbols = len(task.source_dictionary)
+    for name in ("init_token", "separator_token"):
+        token = getattr(task.cfg, name)
+        if token is not None and not 0 <= token < symbols:
+            raise MemtxError(
+                f"--{name.replace('_', '-')} {token} is no symbol of the dictionary, which has "
+                f"{symbols}: use 0 for <s> and 2 for </s>"
+            )
 
 
 def _tell_first_token(task: Any) -> None:

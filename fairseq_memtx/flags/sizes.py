@@ -113,6 +113,7 @@ def check_task(cfg: Any, least: dict[str, int]) -> None:
     """Look at the sizes of a task, ``least`` being the smallest of each of one of ours."""
     for name, number in (dict.fromkeys(_COUNTS, 1) | least).items():
         _at_least(name, _of(cfg, name), number)
+    _at_least("num_classes", _of(cfg, "num_classes"), -1)  # fairseq's default, which it refuses
     chances = [_of(cfg, f"{name}_prob") for name in ("mask", "leave_unmasked", "random_token")]
     if None not in chances:
         _check_masking(*map(float, chances))

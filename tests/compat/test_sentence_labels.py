@@ -43,6 +43,16 @@ def test_a_missing_first_token_is_told_once(tmp_path, caplog):
         assert "init-token" not in caplog.text
 
 
+@pytest.mark.parametrize("flag", ["init_token", "separator_token"])
+@pytest.mark.parametrize("token", [-1, 10**9, 10**30])
+def test_tokens_that_are_none(flag, token, tmp_path):
+    task = prepare(tmp_path)
+    task.cfg = SentencePredictionConfig(**{"data": str(tmp_path), flag: token})
+    said = f"--{flag.replace('_', '-')} {token} is no symbol of the dictionary, which has"
+    with pytest.raises(MemtxError, match=said):
+        task.load_dataset("train")
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

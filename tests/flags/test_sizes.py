@@ -34,6 +34,8 @@ def test_segments_of_no_length():
 def test_sizes_of_any_task():
     with pytest.raises(MemtxError, match="--tokens-per-sample -1 is too small"):
         sizes.check_task(Namespace(tokens_per_sample=-1), {})
+    with pytest.raises(MemtxError, match="--num-classes 1000000000000 is too big"):
+        sizes.check_task(Namespace(num_classes=10**12), {})
 
 
 def test_heads_that_do_not_divide():
