@@ -87,6 +87,20 @@ def test_a_killed_run_ends_with_the_same_bits(name, toy_data, toy_lm, tmp_path):
     assert places[0]["epoch"] == 4
 
 
+def test_a_run_that_made_all_its_updates_makes_no_more(toy_data, tmp_path):
+    """As a queue starts it again, or whoever does not know that it was done."""
+    flags = train_flags(toy_data, tmp_path, "--max-update", 4)
+    succeed("fairseq-train", *flags)
+    last = tmp_path / "checkpoint_last.pt"
+    before = last.read_bytes()
+    assert "4 updates were made, --max-update 4 asks for no more" in succeed(
+        "fairseq-train", *flags
+    )
+    assert last.read_bytes() == before
+    succeed("fairseq-train", *train_flags(toy_data, tmp_path, "--max-update", 5))
+    assert torch.load(last, weights_only=True)["optimizer_history"][-1]["num_updates"] == 5
+
+
 def equal(one: object, other: object) -> bool:
     """Whether all tensors and numbers in two nested states are the same."""
     if isinstance(one, torch.Tensor):

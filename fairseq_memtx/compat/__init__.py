@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-COMMANDS = ("eval_lm", "interactive", "validate")  # of fairseq_cli, which have faults of their own
+# Of fairseq_cli, which have faults of their own.
+COMMANDS = ("eval_lm", "interactive", "train", "validate")
 _found: dict[str, bool] = {}
 
 
