@@ -1,6 +1,7 @@
 """Draw what an encoder's memory reads, and who reads it, for one sentence."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -43,10 +44,12 @@ def load(checkpoint: str, data: str) -> tuple[Any, Any]:
     """A trained model in evaluation mode, and its task.
 
     Raises:
-        MemtxError: if the encoder has no memory.
+        MemtxError: if there is no checkpoint, or its encoder has no memory.
     """
     from fairseq import checkpoint_utils  # not before the plugin, which comes with our modules
 
+    if not Path(checkpoint).exists():
+        raise MemtxError(f"there is no checkpoint {checkpoint}: check --checkpoint")
     (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(
         [checkpoint], arg_overrides={"data": data}
     )

@@ -177,6 +177,7 @@ def test_sentence_out_of_range(arguments, index):
         (["--layer", "2"], "no such layer"),
         (["--text", " "], "--text is empty"),
         (["--output", "picture.jpeg.xyz"], "must end in .png"),
+        (["--checkpoint", "nowhere.pt"], "no checkpoint nowhere.pt: check --checkpoint"),
     ],
 )
 def test_errors_of_the_command_line(arguments, flags, told):
