@@ -88,8 +88,12 @@ class TransformerXLDecoder(SegmentDecoder):
                 self.output_projection.weight = self.embed_tokens.weight
 
     def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
-        """Let an older checkpoint compute on as it was trained, with ReLU."""
-        if state_dict[f"{name}.version"].item() < 4 and self.args.activation_fn != "relu":
+        """Let an older checkpoint compute on as it was trained, with ReLU.
+
+        One that tells no version is older than all, as in fairseq.
+        """
+        version = state_dict.setdefault(f"{name}.version", torch.Tensor([1]))
+        if version.item() < 4 and self.args.activation_fn != "relu":
             logger.warning(
                 f"this model was trained with relu, since --activation-fn {self.args.activation_fn}"
                 " was ignored then: it goes on with relu"

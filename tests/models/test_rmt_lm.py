@@ -302,9 +302,14 @@ def test_adaptive_model_loads_its_own_weights():
     torch.testing.assert_close(again(tokens)[0], model(tokens)[0])
 
 
-def test_a_checkpoint_of_another_model():
-    with pytest.raises(MemtxError, match="the checkpoint is of another model"):
-        build().load_state_dict(build("--backbone", "transformer").state_dict())
+@pytest.mark.parametrize("backbone", ["transformer-xl", "transformer"])
+def test_a_checkpoint_of_another_model(backbone):
+    """Of the other backbone, or of a model that has no decoder at all."""
+    model = build("--backbone", backbone)
+    other = "transformer" if backbone == "transformer-xl" else "transformer-xl"
+    for state in (build("--backbone", other).state_dict(), {"encoder.weight": torch.ones(1)}):
+        with pytest.raises(MemtxError, match="the checkpoint is of another model"):
+            model.load_state_dict(state)
 
 
 @pytest.mark.parametrize(
