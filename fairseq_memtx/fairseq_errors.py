@@ -207,12 +207,6 @@ ERRORS = [
         through="get_training_stats",
     ),
     Known(
-        ValueError,
-        r"^--share-all-embeddings (?P<what>.*)",
-        "--share-all-embeddings {what}: leave the flag out, or make the sides alike",
-        through="build_model",
-    ),
-    Known(
         FloatingPointError,
         r"gradients are Nan/Inf",
         "the gradients of this step are NaN or infinite: use a lower --lr or a --clip-norm, or, in "

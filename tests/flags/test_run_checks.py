@@ -74,7 +74,7 @@ NEVER_READ = """
     --decoder-normalize-before --quant-noise-pq=0.1 --scale-fc --scale-attn --scale-heads
     --scale-resids --decoder-learned-pos --no-token-positional-embeddings --adaptive-input
     --base-layers=1 --offload-activations --tie-adaptive-weights --tie-adaptive-proj
-    --decoder-xformers-att-config={}
+    --decoder-xformers-att-config={} --min-params-to-wrap=5
 """
 
 
