@@ -96,7 +96,8 @@ case $task in
 esac
 
 [ ! -x "$root/.venv/bin/fairseq-train" ] || PATH="$root/.venv/bin:$PATH"
-# fairseq leaves out a last batch whose size is no multiple of eight, hence the 1.
+# fairseq alone leaves out a last batch whose size is no multiple of eight, and the plugin makes two
+# of it: with the 1 it stays one.
 command=(fairseq-train ${data[@]+"${data[@]}"} --user-dir "$root/fairseq_memtx" "${recipe[@]}"
     --optimizer adam --clip-norm 1.0 --required-batch-size-multiple 1 --no-epoch-checkpoints
     --save-dir "$save_dir" "$@")

@@ -32,8 +32,8 @@ source=$(setting source) target=$(setting target)
 reference=$data/raw/$subset.$target
 [ -f "$reference" ] || fail "there is no set '$subset' in $data/raw"
 
-# Without --required-batch-size-multiple 1 fairseq leaves out the last batch of a set whose size is
-# no multiple of eight, and says nothing.
+# Without --required-batch-size-multiple 1 fairseq alone leaves out the last batch of a set whose size
+# is no multiple of eight, and says nothing. (With the plugin it does not; batches are then others.)
 generated=$(mktemp)
 trap 'rm -f "$generated"' EXIT
 fairseq-generate "$data" --user-dir "$root/fairseq_memtx" -s "$source" -t "$target" \
