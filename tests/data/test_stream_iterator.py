@@ -17,6 +17,7 @@ def make(
     window=1,
     stride=0,
     words=40,
+    sentences=None,
     documents=False,
     updates=0,
     worker=0,
@@ -30,7 +31,7 @@ def make(
     return StreamIterator(
         states,
         lambda begun: StreamWindows(
-            make_text([4] * (words // 4))[0],
+            make_text(sentences or [4] * (words // 4))[0],
             length,
             streams,
             worker,
@@ -70,6 +71,21 @@ def test_goes_on_with_the_next_window(layout):
     resumed = make(**layout)
     resumed.load_state_dict(stopped(**layout))
     assert targets(resumed.next_epoch_itr(shuffle=False)) == whole[3:]
+    assert torch.equal(resumed.states["train"]["memory"], torch.ones(2, 1, 4))
+
+
+def test_documents_begin_where_they_do_without_a_stop():
+    """An empty sentence ends one; streams begin anew there, and nowhere because of the stop."""
+    layout = {"documents": True, "sentences": [4, 3, 1, 5, 4, 1, 2, 1, 7, 4, 4, 1, 6, 3]}
+    whole, resumed = make(**layout), make(**layout)
+    resumed.load_state_dict(stopped(**layout))
+    expected, found = (
+        [batch["net_input"]["resets"].tolist() for batch in iterator.next_epoch_itr(shuffle=False)]
+        for iterator in (whole, resumed)
+    )
+    assert found == expected[3:]
+    assert [[False], [False]] in found
+    assert any([True] in row for row in found)
     assert torch.equal(resumed.states["train"]["memory"], torch.ones(2, 1, 4))
 
 
