@@ -337,6 +337,11 @@ def test_flags_that_make_no_sense(flags, says):
         build(*flags)
 
 
+def test_dropout_of_every_layer_is_fairseqs():
+    """Which ``--retain-dropout`` reaches; torch's own would ignore the flag."""
+    assert not [part for part in build().modules() if type(part) is torch.nn.Dropout]
+
+
 def test_criterions_see_no_attention():
     assert build()(text(5))[1] == {"attn": [None]}
 
