@@ -71,6 +71,8 @@ CRITERIONS = (
     "label_smoothed_cross_entropy",
     "fused_label_smoothed_cross_entropy",
 )
+# Of those the ones after which a task knows the scores that the model gave.
+WITH_SCORES = ("cross_entropy", "adaptive_loss", "label_smoothed_cross_entropy")
 
 
 def _on_transformer_xl(args) -> bool:
@@ -81,7 +83,9 @@ def _on_transformer_xl(args) -> bool:
 class RmtLanguageModel(TransformerLanguageModel):
     """Language model over segments with recurrent memory (RMT, section 3)."""
 
-    fits = dict.fromkeys(["rmt_language_modeling", "algorithmic_sequences"], CRITERIONS)
+    fits = dict.fromkeys(["rmt_language_modeling", "algorithmic_sequences"], CRITERIONS) | {
+        "facts_in_noise": WITH_SCORES
+    }
     fits_because = "which would not hand its memory on"
     bears = ("language_modeling",)
     ignored_flags = (

@@ -78,9 +78,10 @@ class SegmentDecoder(FairseqIncrementalDecoder):
         features_only: bool = False,
         *arguments: Any,
         target: Tensor | None = None,
+        predicted: Tensor | None = None,
         **more: Any,
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Predict every next token.
+        """Predict every next token, or some.
 
         Args:
             prev_output_tokens: ``B x text``, padded on the right.
@@ -89,6 +90,7 @@ class SegmentDecoder(FairseqIncrementalDecoder):
             features_only: return features in place of logits.
             arguments: of `extract_features`, after these three.
             target: the next tokens, ``B x text``; return their loss in place of logits.
+            predicted: places in the text, ``B x P``, for logits ``B x P x V`` of these alone.
             more: of `extract_features`.
 
         Returns:
@@ -98,6 +100,8 @@ class SegmentDecoder(FairseqIncrementalDecoder):
         x, extra = self.extract_features(
             prev_output_tokens, encoder_out, incremental_state, *arguments, **more
         )
+        if predicted is not None:
+            x = x.gather(1, predicted[..., None].expand(-1, -1, x.size(2)))
         if target is not None:
             # In here, since data parallelism knows of no weights that are used outside.
             return segment_loss(self, x, target), extra

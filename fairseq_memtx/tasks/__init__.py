@@ -4,6 +4,7 @@ from .. import plugin  # noqa: F401  (before all else)
 from . import (  # noqa: F401
     algorithmic_sequences,
     extractive_qa,
+    facts_in_noise,
     global_reasoning,
     rmt_language_modeling,
     sequence_tagging,

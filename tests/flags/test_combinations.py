@@ -17,7 +17,7 @@ FITTING = {
         "translation_from_pretrained_bart",
         "translation_multi_simple_epoch",
     },
-    "rmt_lm": {"rmt_language_modeling", "algorithmic_sequences"},
+    "rmt_lm": {"rmt_language_modeling", "algorithmic_sequences", "facts_in_noise"},
     "gmat_roberta": {
         "masked_lm",
         "multilingual_masked_lm",
@@ -68,7 +68,7 @@ def test_our_tasks_with_every_architecture(task):
         sizes = set(ARCH_MODEL_INV_REGISTRY[family])
         assert sizes & fitting == (sizes if task in FITTING[family] else set())
     others = fitting - ours
-    if task == "algorithmic_sequences":
+    if task in ("algorithmic_sequences", "facts_in_noise"):
         assert "transformer_lm" in others
         assert all(issubclass(ARCH_MODEL_REGISTRY[a], FairseqLanguageModel) for a in others)
     else:
@@ -79,7 +79,7 @@ def test_what_to_use_instead_is_told():
     line = refused(combinations.check, "rmt_lm_tiny", "language_modeling")
     assert line == (
         "--arch rmt_lm_tiny does not fit --task language_modeling, which would not hand its memory "
-        "on: use --task rmt_language_modeling or algorithmic_sequences"
+        "on: use --task rmt_language_modeling, algorithmic_sequences or facts_in_noise"
     )
     task = TASK_REGISTRY["sequence_tagging"]
     line = refused(combinations.check_task, task, "sequence_tagging", "transformer")

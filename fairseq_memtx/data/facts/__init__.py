@@ -1,0 +1,1 @@
+"""Stories in noise: rows of any length, of which a window is made without the rest."""
