@@ -1,5 +1,7 @@
 """Examples that are made from their numbers when they are asked for."""
 
+import hashlib
+
 from torch.utils.data import Dataset
 
 from ..errors import MemtxError
@@ -26,7 +28,7 @@ class DrawnExamples(Dataset):
         self.size = size
         self.seed = seed
         self.split = split
-        self.part = next((part for part in ("valid", "test") if split.startswith(part)), "train")
+        self.part = part_named(split)
         self.epoch = 1
 
     def set_epoch(self, epoch: int) -> None:
@@ -42,3 +44,29 @@ class DrawnExamples(Dataset):
         if not 0 <= index < self.size:
             raise IndexError(f"there is no example {index} among {self.size}")
         return f"{self.seed}/{self.split}/{self.epoch}/{index}"
+
+
+def part_named(split: str) -> str:
+    """``valid`` or ``test`` for names that start so, ``train`` for any other."""
+    return next((part for part in ("valid", "test") if split.startswith(part)), "train")
+
+
+def part_of(example: str, shares: int) -> str:
+    """Which of the three parts an example belongs to, the same everywhere and with every seed.
+
+    Args:
+        example: as it is told from others.
+        shares: one of so many is for validation, one for test, the others are for training.
+    """
+    digest = hashlib.blake2b(example.encode(), digest_size=1).digest()
+    return {0: "valid", 1: "test"}.get(digest[0] % shares, "train")
+
+
+def at_least(least: int, flag: str, size: int) -> None:
+    """Refuse a smaller size.
+
+    Raises:
+        MemtxError: naming the flag.
+    """
+    if size < least:
+        raise MemtxError(f"{flag} must be at least {least}, not {size}")

@@ -1,13 +1,12 @@
 """Examples of an algorithm, and which of them are held out."""
 
-import hashlib
 import random
 from typing import Any
 
 import torch
 
 from ...errors import MemtxError
-from ..drawn_examples import DrawnExamples
+from ..drawn_examples import DrawnExamples, part_of
 from .algorithm import Algorithm
 
 LEAST_QUESTIONS = 256  # so that each of the two held-out parts has about 16
@@ -45,16 +44,10 @@ class AlgorithmDataset(DrawnExamples):
         """``source`` and ``target``, ``L`` ids each, and ``answer_length``."""
         numbers = random.Random(self.seed_of(index))
         row = self.algorithm.row(numbers)
-        while _part(row[: self.algorithm.question_length]) != self.part:
+        while part_of(str(row[: self.algorithm.question_length]), 16) != self.part:
             row = self.algorithm.row(numbers)
         return {
             "source": torch.tensor(row[:-1]),
             "target": torch.tensor(row[1:]),
             "answer_length": self.algorithm.answer_length,
         }
-
-
-def _part(question: list[int]) -> str:
-    """Which of ``train``, ``valid`` and ``test`` a question belongs to, the same everywhere."""
-    digest = hashlib.blake2b(str(question).encode(), digest_size=1).digest()
-    return {0: "valid", 1: "test"}.get(digest[0] % 16, "train")

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.distributions import Binomial
 from torch.nn import functional
 
-from .reasoning import GlobalReasoning, at_least
+from ..drawn_examples import at_least
+from .reasoning import GlobalReasoning
 
 NEGLIGIBLE = 1e-12  # a probability that no printed digit shows
 

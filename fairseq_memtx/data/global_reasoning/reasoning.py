@@ -4,8 +4,6 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from ...errors import MemtxError
-
 
 class GlobalReasoning(ABC):
     """One task at one size.
@@ -51,13 +49,3 @@ class GlobalReasoning(ABC):
         seen, chunks = np.unique(tokens_of_chunks[tokens_of_chunks > 0], return_counts=True)
         right = sum(n * count * self.best_accuracy(int(n)) for n, count in zip(seen, chunks))
         return float(right / self.length)
-
-
-def at_least(least: int, flag: str, size: int) -> None:
-    """Refuse a smaller size.
-
-    Raises:
-        MemtxError: naming the flag.
-    """
-    if size < least:
-        raise MemtxError(f"{flag} must be at least {least}, not {size}")

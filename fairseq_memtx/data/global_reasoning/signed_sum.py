@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .reasoning import GlobalReasoning, at_least
+from ..drawn_examples import at_least
+from .reasoning import GlobalReasoning
 
 
 @dataclass(frozen=True)
