@@ -6,7 +6,7 @@ with segments cuts the rows itself and begins each with an empty memory, so that
 of fairseq can be trained beside it.
 """
 
-import random
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -14,25 +14,30 @@ import torch
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion
 from fairseq.data import Dictionary
-from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.dataclass import ChoiceEnum
 from fairseq.models import BaseFairseqModel, FairseqLanguageModel
-from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks import register_task
 from omegaconf import II
 from torch import Tensor
 
+from ..data.facts import make_noise
 from ..data.facts.fact_rows import FactRows
-from ..data.facts.noise import DrawnNoise
-from ..data.facts.row import PLACEMENTS, room_for_noise
+from ..data.facts.row import PLACEMENTS, least_segments
+from ..data.facts.stages import Stages
 from ..data.facts.story_examples import FactsInNoise
+from ..data.facts.vocabulary import check_known, dictionary_of
 from ..data.stories import make_teller
 from ..errors import MemtxError
 from ..flags.ignored_flags import Ignored, trains_transformer_xl
+from .length_curve import LengthCurveConfig, LengthCurveTask
 
-STORIES = 20  # that are told to see how short they are
+logger = logging.getLogger(__name__)
+
+SEGMENTS = 8  # of a row, where nothing else is said
 
 
 @dataclass
-class FactsInNoiseConfig(FairseqDataclass):
+class FactsInNoiseConfig(LengthCurveConfig):
     """What is told and asked, in which noise, and how long a row is."""
 
     questions: str = field(default="one", metadata={"help": "what is asked: one, ..."})
@@ -44,15 +49,31 @@ class FactsInNoiseConfig(FairseqDataclass):
         default="anywhere",
         metadata={"help": "sentences at sorted random places of the noise, or all in front"},
     )
+    noise: Optional[str] = field(
+        default=None, metadata={"help": "a text file as noise (default: words that are drawn)"}
+    )
     noise_words: Optional[int] = field(
-        default=None, metadata={"help": "different words of the noise (default: 300)"}
+        default=None,
+        metadata={
+            "help": "different words of the noise, Zipf's where they are drawn, or the most "
+            "frequent ones of --noise, all others being <unk> (default: 300 drawn, 1000 of a text)"
+        },
     )
     segments: Optional[int] = field(
-        default=None, metadata={"help": "S: segments of a row (default: 8)"}
+        default=None,
+        metadata={"help": "S: segments of a row (default: 8, or what the curriculum says)"},
     )
     tokens_per_sample: int = field(default=32, metadata={"help": "T: tokens of a segment"})
     shorter: float = field(
         default=0.5, metadata={"help": "share of training rows that have fewer segments"}
+    )
+    segment_curriculum: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "segments by stages, each until two validations in a row reach an accuracy "
+            "(1:0.99,2:0.99,4) or for a number of updates (1:2000,2:2000,4); they change between "
+            "epochs"
+        },
     )
     train_size: int = field(default=3200, metadata={"help": "examples of an epoch"})
     valid_size: int = field(default=320, metadata={"help": "examples for validation"})
@@ -65,7 +86,7 @@ class FactsInNoiseConfig(FairseqDataclass):
 
 
 @register_task("facts_in_noise", dataclass=FactsInNoiseConfig)
-class FactsInNoiseTask(FairseqTask):
+class FactsInNoiseTask(LengthCurveTask):
     """Train a language model to keep facts, and count the questions that it answers."""
 
     ignored_flags = (
@@ -87,35 +108,18 @@ class FactsInNoiseTask(FairseqTask):
         super().__init__(cfg)
         if not 0 <= cfg.shorter <= 1:
             raise MemtxError(f"--shorter {cfg.shorter} is no share: use 0 to 1")
+        self.stages = Stages(cfg.segment_curriculum or str(cfg.segments or SEGMENTS))
         self.teller = make_teller(cfg.questions, cfg.facts, cfg.names, cfg.places, None)
-        self.noise = DrawnNoise(cfg.noise_words or 300)
-        self.dictionary = Dictionary()
-        for word in (*self.teller.words, *self.noise.vocabulary):
-            self.dictionary.add_symbol(word)
-        self.least_segments = self._least_segments()
+        longest = max(self.stages.segments) * cfg.tokens_per_sample
+        self.noise = make_noise(cfg.noise, cfg.noise_words, longest, self.teller.answers)
+        self.dictionary = dictionary_of([*self.teller.words, *self.noise.vocabulary])
+        self.chance = self.teller.chance
+        self.least_segments = least_segments(self.teller, cfg.tokens_per_sample)
         self.reads_segments = True
-
-    def _least_segments(self) -> int:
-        """Segments that hold a story with its question, the shortest of some.
-
-        Raises:
-            MemtxError: if no row holds one.
-        """
-        numbers = random.Random(0)
-        stories = [self.teller.tell(numbers, "train") for _ in range(STORIES)]
-        shortest = min(-room_for_noise(story, 0) for story in stories)
-        if shortest > self.segments * self.cfg.tokens_per_sample:
-            raise MemtxError(
-                f"a story with its question has {shortest} tokens and a row of {self.segments} "
-                f"segments of --tokens-per-sample {self.cfg.tokens_per_sample} cannot hold it: "
-                "raise --segments, or lower --facts"
-            )
-        return -(-shortest // self.cfg.tokens_per_sample)
-
-    @property
-    def segments(self) -> int:
-        """Of a row, in validation and in most of training."""
-        return self.cfg.segments or 8
+        self.updates = 0
+        # What goes into checkpoints: the words that the model knows, and the place in the stages.
+        words = self.dictionary.symbols[self.dictionary.nspecial :]
+        self.state.merge_state_dict({"words": words, "place": self.stages.begin()})
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build a model; one with segments has positions for a segment, others for a row."""
@@ -125,11 +129,55 @@ class FactsInNoiseTask(FairseqTask):
         cfg.max_target_positions = self.cfg.max_target_positions or read
         return super().build_model(cfg, from_checkpoint)
 
+    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        """Take over the words of a trained model, and the place in the stages.
+
+        Raises:
+            MemtxError: if the model knows too few of those that are wanted.
+        """
+        words = state_dict.get("words", self.state.words)
+        if self.datasets and words != self.state.words:
+            raise MemtxError(
+                "the checkpoint was trained with other words: give its --names, --places, --noise "
+                "and --noise-words to go on with it"
+            )
+        check_known(words, self.teller.words, self.noise.words)
+        super().load_state_dict(state_dict)
+        last = len(self.stages.segments) - 1  # of a curriculum that may be another now
+        self.state.place["stage"] = min(self.state.place["stage"], last)
+        self.dictionary = dictionary_of(words)
+
+    @property
+    def segments(self) -> int:
+        """Of a row, in validation and in most of training."""
+        return self.cfg.segments or self.stages.segments[self.state.place["stage"]]
+
+    def set_num_updates(self, num_updates: int) -> None:
+        """The trainer tells how many updates were made, which the stages may go by."""
+        self.updates = num_updates
+
     def load_dataset(self, split: str, epoch: int = 1, **kwargs: Any) -> None:
-        """Make a set; training draws new examples in every epoch."""
+        """Make a set; training draws new examples in every epoch, of the stage that it is in.
+
+        Raises:
+            MemtxError: if no story fits into its rows, or a flag has no effect in training.
+        """
         examples = self.examples(split)
         examples.set_epoch(epoch)
         training = examples.part == "train"
+        if training:
+            self._check_training()
+            stage = self.state.place["stage"]
+            place = self.stages.go_on(self.state.place, epoch, self.updates)
+            self.state.merge_state_dict({"place": place})
+            if place["stage"] != stage:
+                logger.info(f"stage {place['stage'] + 1}: rows of {self.segments} segments")
+        if self.least_segments > self.segments and not self.cfg.length_curve:
+            raise MemtxError(
+                f"a story with its question needs {self.least_segments} segments of "
+                f"--tokens-per-sample {self.cfg.tokens_per_sample}, and a row has {self.segments}: "
+                "raise --segments (or the first stage of --segment-curriculum), or lower --facts"
+            )
         self.datasets[split] = FactRows(
             examples,
             self.cfg.tokens_per_sample,
@@ -138,6 +186,14 @@ class FactsInNoiseTask(FairseqTask):
             self.least_segments,
             self.reads_segments,
         )
+
+    def _check_training(self) -> None:
+        self.check_no_curve()
+        if self.cfg.segments and self.cfg.segment_curriculum:
+            raise MemtxError(
+                f"--segments {self.cfg.segments} and --segment-curriculum contradict each other: "
+                "leave out the former"
+            )
 
     def examples(self, split: str) -> FactsInNoise:
         """The examples of a set."""
@@ -157,10 +213,26 @@ class FactsInNoiseTask(FairseqTask):
         """Tells fairseq to load the training set anew for every epoch."""
         return True
 
+    def begin_valid_epoch(self, epoch: int, model: BaseFairseqModel) -> None:
+        """Validation has rows as long as those of the stage."""
+        self.judged = False
+        for split, rows in list(self.datasets.items()):
+            if rows.examples.part != "train" and rows.segments != self.segments:
+                self.load_dataset(split)
+
+    def post_validate(self, model: BaseFairseqModel, stats: Dict[str, Any], agg: Any) -> None:
+        """The accuracy of the first validation set, of all workers, says when a stage is learnt."""
+        if not self.judged:
+            place = self.stages.validated(self.state.place, agg.get_smoothed_value("accuracy"))
+            self.state.merge_state_dict({"place": place})
+        self.judged = True
+
     def valid_step(
         self, sample: Dict[str, Any], model: BaseFairseqModel, criterion: FairseqCriterion
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """Loss, and how many answers are right."""
+        if self.curve is not None:
+            return super().valid_step(sample, model, criterion)
         outputs: List[Any] = []
         hook = model.decoder.register_forward_hook(lambda _, __, output: outputs.append(output))
         with hook:
@@ -182,11 +254,11 @@ class FactsInNoiseTask(FairseqTask):
         )
         if answers:
             metrics.log_scalar("accuracy", right / answers, answers, round=4)
-            metrics.log_scalar("chance", self.teller.chance, answers, round=4)
+            metrics.log_scalar("chance", self.chance, answers, round=4)
 
     def max_positions(self) -> int:
-        """Length of a row."""
-        return self.segments * self.cfg.tokens_per_sample
+        """Length of the longest row."""
+        return max(self.segments, *self.stages.segments) * self.cfg.tokens_per_sample
 
     @property
     def source_dictionary(self) -> Dictionary:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from fairseq.data import Dictionary
 
-from ..stories import Story
+from ..stories import Story, Teller
 from .noise import Passage
 
 PLACEMENTS = ("anywhere", "start")
+STORIES = 20  # that are told to see how short they are
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ class Row:
 def room_for_noise(story: Story, length: int) -> int:
     """Words of noise in a row of ``length`` symbols; negative where the story is longer."""
     return length - sum(map(len, story.sentences)) - len(story.question)
+
+
+def least_segments(teller: Teller, segment_length: int) -> int:
+    """Segments that hold a story with its question, the shortest of some."""
+    numbers = random.Random(0)
+    stories = [teller.tell(numbers, "train") for _ in range(STORIES)]
+    shortest = min(-room_for_noise(story, 0) for story in stories)
+    return -(-shortest // segment_length)
 
 
 def lay_out(

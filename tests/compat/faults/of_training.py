@@ -172,3 +172,21 @@ def whole_checkpoints(folder: Path) -> bool:
     with mock.patch("shutil.copyfile", broken), contextlib.suppress(Exception):
         PathManager.copy(str(folder / "new.pt"), str(folder / "last.pt"), overwrite=True)
     return (folder / "last.pt").read_text() != "last.pt"
+
+
+def task_state(folder: Path) -> bool:
+    """What a task saves is to come back where a training goes on, and not only in evaluation."""
+    task = FairseqTask(None)
+    task.load_state_dict({"stage": 3})
+    module = torch.nn.Module()
+    trainer = SimpleNamespace(
+        cfg=SimpleNamespace(
+            ema=SimpleNamespace(store_ema=False),
+            checkpoint=SimpleNamespace(no_save_optimizer_state=True),
+        ),
+        model=module, criterion=module, get_criterion=lambda: module, optimizer=module,
+        lr_scheduler=module, get_num_updates=lambda: 0, cumulative_training_time=lambda: 0.0,
+        _optim_history=None, is_fsdp=False, task=task,
+    )  # fmt: skip
+    saved = Trainer.state_dict(trainer)["extra_state"]
+    return saved.get("task_state") != {"stage": 3}
