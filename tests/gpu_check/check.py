@@ -27,26 +27,19 @@ def main() -> None:
     output = arguments.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     os.environ.update(PYTORCH_NVML_BASED_CUDA_CHECK="1", PYTHONWARNINGS="ignore")
-    environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}  # of commands
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with tempfile.TemporaryDirectory(prefix="gpu_check") as folder:
         install(Path(folder) / "site")
-        environment["PYTHONPATH"] = os.pathsep.join(path_of_commands(folder))
-        os.environ["PYTHONPATH"] = environment["PYTHONPATH"]  # of the server of processes
+        environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}  # of commands
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
         from .plan import plan
         from .run import Run
         from .trial import Where
 
-        where = Where(
-            output=output,
-            work=Path(folder),
-            device="cpu" if arguments.cpu else "cuda",
-            updates=6 if arguments.quick else 50,
-            environment=environment,
-        )
-        run = Run(where, started, arguments.minutes * 60, arguments.jobs)
-        checks = plan(where.device, arguments.quick, arguments.only)
-        sys.exit(0 if run.all(checks) else 1)
+        device, updates = "cpu" if arguments.cpu else "cuda", 6 if arguments.quick else 50
+        where = Where(output, Path(folder), device, updates, environment)
+        checks = plan(device, arguments.quick, arguments.only)
+        run = Run(checks, where, started, arguments.minutes * 60, arguments.jobs)
+        sys.exit(0 if run.all() else 1)
 
 
 def parse() -> argparse.Namespace:
@@ -86,15 +79,7 @@ def install(site: Path) -> None:
         said = done.stderr.strip().splitlines() or ["it did not say why"]
         fail(f"pip could not install the wheels: {said[-1]}")
     sys.path.insert(1, str(site))
-
-
-def path_of_commands(folder: str) -> list[str]:
-    """What commands find packages in, besides their Python's own."""
-    site = Path(folder) / "site"
-    rooms = map(str, (ROOT / "tests", ROOT / "scripts", ROOT))  # its own, the benchmarks', all
-    ours = [*rooms, *([str(site)] if site.exists() else [])]
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return [*ours, *(path for path in given if path and path not in ours)]
+    os.environ["PYTHONPATH"] += f"{os.pathsep}{site}"  # of commands; the checkout comes first
 
 
 def fail(message: str) -> None:

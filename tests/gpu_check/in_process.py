@@ -1,31 +1,54 @@
 """Checks inside one process: a training step here and on the CPU.
 
-Run in processes of their own, these functions print what they found as JSON.
+Each runs in a process of its own, is given the device and the folder of the data first, and prints
+what it found as JSON.
 """
 
 import copy
 import json
+import math
+import platform
+import shutil
 import sys
-from dataclasses import dataclass
-from itertools import islice
+from functools import wraps
+from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, NamedTuple
 
 import torch
 from benchmarks.peak_memory import Peak
 from fairseq import options, tasks, utils
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.optim import AMPOptimizer
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
-from .cases import CASES, PLUGIN, flags
+import fairseq_memtx.models  # noqa: F401
+from fairseq_memtx.doctor.examination import examine
+from fairseq_memtx.memory import (
+    ChunkedAttention,
+    DenseAttention,
+    HashedAttention,
+    WindowAttention,
+)
+
+from .cases import CASES, NO_DROPOUT, Case, flags
 
 STEPS = 2  # the second begins with the memory that the first has left
 # By precision: how far a loss may be from float64's on a CPU, in parts of it, and gradients, in
 # parts of their norm. Half precision is only asked for the loss, and for finite gradients.
 # (fairseq's criterions take the softmax in float32, also in a model of float64.)
-NEAR = {"float64": (1e-6, 1e-5), "float32": (1e-5, 1e-3), "float16": (2e-2, None),
-        "amp": (2e-2, None), "bfloat16": (5e-2, None)}  # fmt: skip
+NEAR = {"float64": (1e-6, 1e-5), "float32": (1e-5, 1e-3), "float16": (2e-2, math.inf),
+        "amp": (2e-2, math.inf), "bfloat16": (5e-2, math.inf)}  # fmt: skip
+
+
+def prints_json(function: Callable[..., dict[str, Any]]) -> Callable[[], None]:
+    """The function as a command, with the arguments of the command line."""
+
+    @wraps(function)
+    def command() -> None:
+        print(json.dumps(function(*sys.argv[1:])))
+
+    return command
 
 
 class Backward:
@@ -45,8 +68,7 @@ class AmpBackward(Backward, AMPOptimizer):
     """The same; by its class it turns AMP on."""
 
 
-@dataclass
-class Step:
+class Step(NamedTuple):
     """What a few training steps gave.
 
     Attributes:
@@ -60,41 +82,36 @@ class Step:
     mebibytes: float
 
 
-def step_as_on_the_cpu() -> None:
-    """Losses and gradients of a case in every precision, beside float64 on the CPU.
-
-    The command line: number of the case, folder of the data, device.
-    """
-    number, data, device = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+@prints_json
+def a_step(device: str, data: str, number: str) -> dict[str, Any]:
+    """Losses and gradients of a case in every precision, beside float64 on the CPU."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    setup = Setup(CASES[number], data)
+    setup = Setup(CASES[int(number)], Path(data))
     wanted = setup.steps("cpu", "float64")
-    figures: dict[str, Any] = {"losses": wanted.losses}
-    problems = []
-    precisions = [p for p in NEAR if device != "cpu" or p not in ("float64", "amp")]
-    for precision in precisions:
+    problems: list[str] = []
+    figures: dict[str, Any] = {"losses": wanted.losses, "problems": problems}
+    for precision, (loss, gradients) in NEAR.items():
+        if device == "cpu" and precision in ("float64", "amp"):
+            continue
         try:
             got = setup.steps(device, precision)
         except Exception as error:
             problems.append(f"{precision}: {type(error).__name__}: {error}")
             continue
         figures[precision] = found = compared(got, wanted)
-        loss, gradients = NEAR[precision]
         if not found["finite"]:
             problems.append(f"{precision}: a loss or a gradient is no number")
-        elif found["losses_apart"] > loss or found["gradients_apart"] > (gradients or float("inf")):
+        elif found["losses_apart"] > loss or found["gradients_apart"] > gradients:
             problems.append(f"{precision}: {found} is too far from float64 on the CPU")
-    print(json.dumps({"figures": figures, "problems": problems}))
+    return figures
 
 
 class Setup:
     """Task, model and batches of a case, all on the CPU."""
 
-    def __init__(self, case: Any, data: Path) -> None:
-        no_dropout = {"model": {"dropout": 0.0, "attention_dropout": 0.0}}
-        utils.import_user_module(options.argparse.Namespace(user_dir=str(PLUGIN)))
+    def __init__(self, case: Case, data: Path) -> None:
         parser = options.get_training_parser()
-        arguments = options.parse_args_and_arch(parser, flags(case, data, no_dropout))
+        arguments = options.parse_args_and_arch(parser, flags(case, data, NO_DROPOUT))
         self.cfg = convert_namespace_to_omegaconf(arguments)
         self.task = tasks.setup_task(self.cfg.task)
         self.task.load_dataset("train")
@@ -147,20 +164,9 @@ def compared(got: Step, wanted: Step) -> dict[str, Any]:
     }
 
 
-def attention_to_nothing() -> None:
-    """Rows that may look nowhere are finite, and harm no gradient, in every scheme and precision.
-
-    The command line: device.
-    """
-    import fairseq_memtx.models  # noqa: F401
-    from fairseq_memtx.memory import (
-        ChunkedAttention,
-        DenseAttention,
-        HashedAttention,
-        WindowAttention,
-    )
-
-    device = sys.argv[1]
+@prints_json
+def attention_to_nothing(device: str, _data: str) -> dict[str, Any]:
+    """In every scheme and precision, rows that may look nowhere are finite and harm no gradient."""
     schemes = {
         "chunked": ChunkedAttention(16),
         "window": WindowAttention(16),
@@ -172,55 +178,53 @@ def attention_to_nothing() -> None:
     real = torch.ones(2, 70, dtype=torch.bool)
     real[0, 30:] = False  # whole chunks and windows of padding
     real[1] = False  # nothing but padding
-    figures, problems = {}, []
-    for name, scheme in schemes.items():
-        for memory_tokens in (0, 4):
-            wanted = None
-            for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
-                there = "cpu" if wanted is None else device
-                q, k, v = (x.to(there, dtype, copy=True).requires_grad_() for x in inputs)
-                memory = q.new_zeros(2, 2, memory_tokens, 32)
-                out = scheme.to(there)(q, k, v, memory, memory, real.to(there))
-                (out * real.to(there, dtype)[:, None, :, None]).sum().backward()
-                results = [x.detach().cpu().double() for x in (out, q.grad, k.grad, v.grad)]
-                title = f"{name}, M={memory_tokens}, {str(dtype).removeprefix('torch.')}"
-                if not all(bool(result.isfinite().all()) for result in results):
-                    problems.append(f"{title}: not finite")
-                wanted = wanted or results
-                # Hashes that are nearly alike may differ with the precision.
-                if name != "lsh" or dtype is torch.float32:
-                    apart = float((results[0] - wanted[0])[0, :, :30].abs().max())
-                    figures[title] = apart
-                    if apart > {torch.float64: 1e-12, torch.float32: 1e-4}.get(dtype, 0.1):
-                        problems.append(f"{title}: {apart:.2e} from the CPU")
-    print(json.dumps({"figures": figures, "problems": problems}))
+    problems: list[str] = []
+    figures: dict[str, Any] = {"problems": problems}
+    for (name, scheme), memory_tokens in product(schemes.items(), (0, 4)):
+        wanted: list[Tensor] = []
+        for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+            there = device if wanted else "cpu"
+            q, k, v = (x.to(there, dtype, copy=True).requires_grad_() for x in inputs)
+            memory = q.new_zeros(2, 2, memory_tokens, 32)
+            out = scheme.to(there)(q, k, v, memory, memory, real.to(there))
+            (out * real.to(there, dtype)[:, None, :, None]).sum().backward()
+            results = [x.detach().cpu().double() for x in (out, q.grad, k.grad, v.grad)]
+            wanted = wanted or results
+            title = f"{name}, M={memory_tokens}, {str(dtype).removeprefix('torch.')}"
+            if not all(bool(result.isfinite().all()) for result in results):
+                problems.append(f"{title}: not finite")
+            # Hashes that are nearly alike may differ with the precision.
+            if name != "lsh" or dtype is torch.float32:
+                apart = float((results[0] - wanted[0])[0, :, :30].abs().max())
+                figures[title] = apart
+                if apart > {torch.float64: 1e-12, torch.float32: 1e-4}.get(dtype, 0.1):
+                    problems.append(f"{title}: {apart:.2e} from the CPU")
+    return figures
 
 
-def collectives() -> None:
-    """Objects that workers exchange, by the backend that the command line names."""
-    from torch import distributed
-
-    store = Path("group").absolute().as_uri()
-    distributed.init_process_group(sys.argv[1], init_method=store, rank=0, world_size=1)
+@prints_json
+def collectives(device: str, _data: str) -> dict[str, Any]:
+    """Objects that workers exchange."""
+    backend, store = "gloo" if device == "cpu" else "nccl", Path("group").absolute().as_uri()
+    distributed.init_process_group(backend, init_method=store, rank=0, world_size=1)
     sent = {"state": (torch.arange(3.0), None), "name": "streams"}
     got: dict[str, list[Any]] = {"gather": [None], "all_gather": [None], "broadcast": [sent]}
     distributed.gather_object(sent, got["gather"], 0)
     distributed.all_gather_object(got["all_gather"], sent)
     distributed.broadcast_object_list(got["broadcast"], 0)
+    distributed.destroy_process_group()
     problems = [
         f"{name} gave something else"
         for name, (one,) in got.items()
         if one["name"] != "streams" or not torch.equal(one["state"][0], torch.arange(3.0))
     ]
-    distributed.destroy_process_group()
-    print(json.dumps({"figures": {}, "problems": problems}))
+    return {"problems": problems}
 
 
-def compare_checkpoints() -> None:
-    """How far apart the weights of the two checkpoints that the command line names are."""
-    import fairseq_memtx.models  # noqa: F401
-
-    one, other = (torch.load(path, "cpu", weights_only=True)["model"] for path in sys.argv[1:3])
+@prints_json
+def compare_checkpoints(*paths: str) -> dict[str, Any]:
+    """How far apart the weights of two checkpoints are."""
+    one, other = (torch.load(path, "cpu", weights_only=True)["model"] for path in paths)
     apart = {
         name: float((one[name].double() - other[name].double()).abs().max())
         for name in one
@@ -229,42 +233,23 @@ def compare_checkpoints() -> None:
     worst = max(apart, key=apart.get)
     finite = all(bool(value.isfinite().all()) for w in (one, other) for value in w.values())
     bits = all(torch.equal(one[name], other[name]) for name in one)
-    print(json.dumps({"bits": bits, "apart": apart[worst], "weight": worst, "finite": finite}))
+    return {"bits": bits, "apart": apart[worst], "weight": worst, "finite": finite}
 
 
-def machine() -> None:
-    """What this machine is."""
-    import importlib.metadata as metadata
-    import os
-    import platform
-    import shutil
-
-    def version(package: str) -> str:
-        try:
-            return metadata.version(package)
-        except metadata.PackageNotFoundError:
-            return "none"
-
-    packages = ("torch", "numpy", "ve-fairseq", "omegaconf", "hydra-core", "transformers",
-                "sacrebleu", "triton", "bitarray", "sacremoses", "tensorboard")  # fmt: skip
-    found: dict[str, Any] = {
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        "cores": os.cpu_count(),
-        "shared_memory_gib": round(shutil.disk_usage("/dev/shm").total / 2**30, 1),
-        "packages": {package: version(package) for package in packages},
-        "cuda": torch.version.cuda,
-        "gpus": torch.cuda.device_count(),
+@prints_json
+def machine(device: str, _data: str) -> dict[str, Any]:
+    """What this machine is, as ``fairseq-memtx doctor`` tells it, and that it has a GPU."""
+    found: dict[str, Any] = {"kernel": platform.release(), "cuda": torch.version.cuda}
+    found["shared_memory_gib"] = round(shutil.disk_usage("/dev/shm").total / 2**30, 1)
+    found["doctor"] = list(map(str, examine()))
+    if not torch.cuda.is_available():
+        missing = f"PyTorch {torch.__version__} sees no GPU: use --cpu"
+        return {**found, "problems": [missing] * (device == "cuda")}
+    assert float(torch.ones(3, device="cuda").sum()) == 3
+    return {
+        **found,
+        "capability": torch.cuda.get_device_capability(),
+        "cudnn": torch.backends.cudnn.version(),
+        "nccl": torch.cuda.nccl.version(),
+        "bf16": torch.cuda.is_bf16_supported(),
     }
-    if torch.cuda.is_available():
-        properties = torch.cuda.get_device_properties(0)
-        found.update(
-            gpu=properties.name,
-            capability=f"{properties.major}.{properties.minor}",
-            memory_gib=round(properties.total_memory / 2**30, 1),
-            cudnn=torch.backends.cudnn.version(),
-            nccl=".".join(map(str, torch.cuda.nccl.version())),
-            bf16=torch.cuda.is_bf16_supported(),
-        )
-        assert float(torch.ones(3, device="cuda").sum()) == 3
-    print(json.dumps(found))

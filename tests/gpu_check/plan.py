@@ -1,12 +1,10 @@
 """In which order what is tried."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
-from .cases import CASES, FIRST, OTHERS, Case, Settings, merged
+from .cases import CASES, FIRST, NO_DROPOUT, OTHERS, Case
 from .commands import (
-    NO_DROPOUT,
     PRECISIONS,
     as_on_the_cpu,
     distributed,
@@ -15,20 +13,20 @@ from .commands import (
     two_ways,
     two_workers,
 )
-from .trial import Check, Stopped, Trial
+from .trial import Trial
 
 # What computes the same in another way: a case by its title, settings, criterion, precision.
 SAME = [
-    ("mem_transformer tokens", {"model": {"checkpoint_activations": True}}, "", "float32"),
-    ("mem_transformer tokens", {"model": {"checkpoint_activations": True}}, "", "amp"),
-    ("mem_transformer tokens", {}, "label_smoothed_cross_entropy", "fp16"),
-    ("rmt_lm transformer-xl", {"model": {"checkpoint_segments": True}}, "", "float32"),
-    ("rmt_lm transformer-xl", {"model": {"checkpoint_segments": True}}, "", "amp"),
-    ("rmt_lm transformer-xl", {}, "cross_entropy", "fp16"),
-    ("gmat_roberta chunked", {"model": {"checkpoint_activations": True}}, "", "float32"),
-    ("gmat_roberta lsh", {"model": {"checkpoint_activations": True}}, "", "amp"),
-    ("mem_transformer tokens", {"dataset": {"num_workers": 2}}, "", "float32"),
-    ("mem_transformer tokens", {"common": {"memory_efficient_fp16": True}}, "", "fp16"),
+    ("mem_transformer tokens", "model.checkpoint_activations=true", "", "float32"),
+    ("mem_transformer tokens", "model.checkpoint_activations=true", "", "amp"),
+    ("mem_transformer tokens", "", "label_smoothed_cross_entropy", "fp16"),
+    ("rmt_lm transformer-xl", "model.checkpoint_segments=true", "", "float32"),
+    ("rmt_lm transformer-xl", "model.checkpoint_segments=true", "", "amp"),
+    ("rmt_lm transformer-xl", "", "cross_entropy", "fp16"),
+    ("gmat_roberta chunked", "model.checkpoint_activations=true", "", "float32"),
+    ("gmat_roberta lsh", "model.checkpoint_activations=true", "", "amp"),
+    ("mem_transformer tokens", "dataset.num_workers=2", "", "float32"),
+    ("mem_transformer tokens", "common.memory_efficient_fp16=true", "", "fp16"),
 ]
 # The streams of two workers are not those of one, so `rmt_lm` is not among them.
 TWO = [FIRST[0], FIRST[2]]
@@ -44,8 +42,7 @@ SPEEDS = [
 ]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Checks in three parts.
 
     Attributes:
@@ -54,119 +51,95 @@ class Plan:
         alone: one at a time, since they measure times.
     """
 
-    first: list[Check]
-    together: list[Check]
-    alone: list[Check]
+    first: list[Trial]
+    together: list[Trial]
+    alone: list[Trial]
 
 
 def plan(device: str, quick: bool, only: str = "") -> Plan:
-    """What to try.
+    """What to try, most important first.
 
     Args:
         device: "cuda" or "cpu".
         quick: only as many as a test has time for.
         only: those alone that have this in their name.
     """
-    first = [Check("machine", machine, 90), Check("data", make_data)]
-    together = a_few() if quick else everything(list(PRECISIONS[device]))
+    first = [found_by("machine", "in_process:machine", limit=90), Trial("data", make_data)]
+    precisions = list(PRECISIONS[device])
+    steps = [
+        found_by(f"{case.title}, a step", "in_process:a_step", number)
+        for number, case in enumerate(CASES)
+    ]
+    together = [
+        *steps[: len(FIRST)],
+        found_by("attention to nothing", "in_process:attention_to_nothing"),
+    ]
+    if quick:
+        together += [
+            *trained(FIRST, ["float32"]),
+            *trained(FIRST[1:2], ["bf16"]),
+            *each(FIRST[:1], "as on the CPU", as_on_the_cpu, 120),
+            *each(FIRST[1:2], "pytorch_ddp", distributed, backend="pytorch_ddp"),
+        ]
+    else:
+        together += [
+            *trained(FIRST, precisions),
+            *each(FIRST, "pytorch_ddp", distributed, backend="pytorch_ddp"),
+            found_by("objects between workers", "in_process:collectives"),
+            *each(FIRST, "exactly", resumes_exactly),
+            *each(FIRST, "as on the CPU", as_on_the_cpu, 120),
+            *steps[len(FIRST) :],
+            *trained(OTHERS, precisions),
+            *(the_same(*same) for same in SAME if same[3] in precisions),
+            *each(OTHERS, "as on the CPU", as_on_the_cpu, 120),
+            *each(FIRST, "legacy_ddp", distributed, backend="legacy_ddp"),
+            *each(TWO, "two workers", two_workers),
+        ]
+    how = (0, "tiny") if quick else (1, "whole")
     alone = [
-        Check(f"speed: {name}", partial(speed, name=name, quick=quick), 25)
-        for name in (SPEEDS[:1] if quick else SPEEDS)
+        found_by(f"speed: {name}", "speed:speed", name, *how, limit=25)
+        for name in SPEEDS[: 1 if quick else None]
     ]
-    return Plan(first, *([c for c in checks if only in c.name] for checks in (together, alone)))
-
-
-def a_few() -> list[Check]:
-    """For a test."""
-    return [
-        *each(FIRST, "a step", a_step),
-        Check("attention to nothing", attention_to_nothing),
-        *trained(FIRST, ["float32"]),
-        *trained(FIRST[1:2], ["bf16"]),
-        *each(FIRST[:1], "as on the CPU", as_on_the_cpu, 120),
-        *each(FIRST[1:2], "pytorch_ddp", distributed, backend="pytorch_ddp"),
-    ]
-
-
-def everything(precisions: list[str]) -> list[Check]:
-    """Most important first."""
-    return [
-        *each(FIRST, "a step", a_step),
-        Check("attention to nothing", attention_to_nothing),
-        *trained(FIRST, precisions),
-        *each(FIRST, "pytorch_ddp", distributed, backend="pytorch_ddp"),
-        Check("objects between workers", objects_between_workers),
-        *each(FIRST, "exactly", resumes_exactly),
-        *each(FIRST, "as on the CPU", as_on_the_cpu, 120),
-        *each(OTHERS, "a step", a_step),
-        *trained(OTHERS, precisions),
-        *(the_same(*same) for same in SAME if same[3] in precisions),
-        *each(OTHERS, "as on the CPU", as_on_the_cpu, 120),
-        *each(FIRST, "legacy_ddp", distributed, backend="legacy_ddp"),
-        *each(TWO, "two workers", two_workers),
-    ]
+    return Plan(first, *([c for c in part if only in c.name] for part in (together, alone)))
 
 
 def each(
-    cases: list[Case], what: str, make: Callable[..., None], seconds: float = 60, **options: Any
-) -> list[Check]:
+    cases: list[Case], what: str, make: Callable[..., None], limit: float = 60, **options: Any
+) -> list[Trial]:
     """The same check of several cases."""
     return [
-        Check(f"{case.title}, {what}", partial(make, case=case, **options), seconds)
-        for case in cases
+        Trial(f"{case.title}, {what}", partial(make, case=case, **options), limit) for case in cases
     ]
 
 
-def trained(cases: list[Case], precisions: list[str]) -> list[Check]:
+def trained(cases: list[Case], precisions: list[str]) -> list[Trial]:
     """Trainings of all cases in one precision, then in the next."""
     return [
-        check
+        trial
         for precision in precisions
-        for check in each(cases, precision, trains_and_resumes, 120, precision=precision)
+        for trial in each(cases, precision, trains_and_resumes, 120, precision=precision)
     ]
 
 
-def the_same(title: str, settings: Settings, criterion: str, precision: str) -> Check:
+def the_same(title: str, settings: str, criterion: str, precision: str) -> Trial:
     """A row of `SAME`."""
-    case = next(case for case in CASES if case.title == title)
-    how = criterion or ", ".join(name for part in settings.values() for name in part)
-    ways = {"one": NO_DROPOUT, "other": merged(NO_DROPOUT, settings), "criterion": criterion}
+    [case] = [case for case in CASES if case.title == title]
+    how = criterion or settings.partition(".")[2].partition("=")[0]
+    ways = {"one": NO_DROPOUT, "other": f"{NO_DROPOUT} {settings}", "criterion": criterion}
     make = partial(two_ways, case=case, precision=precision, **ways)
-    return Check(f"{title} with {how}, {precision}", make)
+    return Trial(f"{title} with {how}, {precision}", make)
 
 
-def machine(trial: Trial) -> None:
-    """There is a GPU, and this is what it is."""
-    trial.figures = trial.measure("gpu_check.in_process:machine")
-    if trial.where.device == "cuda" and not trial.figures["gpus"]:
-        raise Stopped(f"PyTorch {trial.figures['packages']['torch']} sees no GPU: use --cpu")
+def found_by(name: str, function: str, *arguments: object, limit: float = 60) -> Trial:
+    """What a function finds on the device, in a process of its own."""
+
+    def make(trial: Trial) -> None:
+        where = trial.where
+        trial.figures = trial.measure(function, where.device, where.data, *arguments)
+
+    return Trial(name, make, limit)
 
 
 def make_data(trial: Trial) -> None:
     """What is trained on."""
     trial.run("gpu_check.data:main", trial.where.data)
-
-
-def a_step(trial: Trial, case: Case) -> None:
-    """A training step, here and on the CPU."""
-    arguments = CASES.index(case), trial.where.data, trial.where.device
-    trial.take(trial.measure("gpu_check.in_process:step_as_on_the_cpu", *arguments))
-
-
-def attention_to_nothing(trial: Trial) -> None:
-    """Rows that may look nowhere."""
-    trial.take(trial.measure("gpu_check.in_process:attention_to_nothing", trial.where.device))
-
-
-def objects_between_workers(trial: Trial) -> None:
-    """What workers send each other."""
-    backend = "nccl" if trial.where.device == "cuda" else "gloo"
-    trial.take(trial.measure("gpu_check.in_process:collectives", backend))
-
-
-def speed(trial: Trial, name: str, quick: bool) -> None:
-    """Of a model of ordinary size."""
-    seconds, size = (0, "tiny") if quick else (1, "whole")
-    trial.figures = trial.measure("gpu_check.speed:speed", name, trial.where.device, seconds, size)
-    for precision, found in trial.figures.items():
-        trial.expect("error" not in found, f"{precision}: {found.get('error')}")

@@ -1,7 +1,5 @@
 """Speed and memory of models of ordinary sizes, for the GPU check."""
 
-import json
-import sys
 import time
 from functools import partial
 from typing import Any, Callable
@@ -15,18 +13,20 @@ from benchmarks.turns import System, next_tokens
 from fairseq import utils
 from torch import Tensor, nn
 
+from .in_process import prints_json
+
 DTYPES = {"float32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 Made = tuple[nn.Module, Callable[[], Tensor], int]  # model, its loss, tokens of a batch
 
 
-def speed() -> None:
-    """Print tokens a second and peak of memory of a model's training steps, as JSON.
+@prints_json
+def speed(device: str, _data: str, name: str, seconds: str, size: str) -> dict[str, Any]:
+    """Tokens a second and peak of memory of a model's training steps.
 
-    Forward, backward and Adam; weights are of the precision. The command line: name of the model,
-    device, seconds to measure, "tiny" or "whole".
+    Forward, backward and Adam; weights are of the precision; ``size`` is "tiny" or "whole".
     """
-    name, device, seconds, size = sys.argv[1:5]
-    found: dict[str, Any] = {}
+    problems: list[str] = []
+    found: dict[str, Any] = {"problems": problems}
     for precision, dtype in DTYPES.items():
         if device == "cpu" and precision == "fp16":
             continue
@@ -34,8 +34,8 @@ def speed() -> None:
             made = MODELS[name](device, dtype, size == "tiny")
             found[precision] = measured(*made, device, float(seconds))
         except Exception as error:
-            found[precision] = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(found))
+            problems.append(f"{precision}: {type(error).__name__}: {error}")
+    return found
 
 
 def measured(
@@ -49,19 +49,15 @@ def measured(
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()
-
-    def wait() -> None:
         if device != "cpu":
             torch.cuda.synchronize()
 
     with Peak(device) as peak:
         step()
         step()
-        wait()
     steps, start = 0, time.perf_counter()
     while steps < 2 or time.perf_counter() - start < seconds:
         step()
-        wait()
         steps += 1
     taken = time.perf_counter() - start
     return {

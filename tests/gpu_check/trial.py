@@ -7,16 +7,17 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from . import warm_commands
 
 TAIL = 40  # lines of a failed command that are kept
+SLOWER = 5  # how many times the time of a GPU a check may take on a CPU, which others use too
+_ARCHIVING = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(NamedTuple):
     """What all checks have in common.
 
     Attributes:
@@ -39,81 +40,87 @@ class Where:
         return self.work / "data"
 
 
-@dataclass(frozen=True)
-class Check:
-    """Something to try.
-
-    Attributes:
-        name: as it stands in the table.
-        make: makes it.
-        seconds: that it may take.
-    """
-
-    name: str
-    make: Callable[["Trial"], None]
-    seconds: float = 60.0
-
-
 class Stopped(Exception):
     """The check cannot go on."""
 
 
 @dataclass
 class Trial:
-    """A check that is being made.
+    """Something to try, and what came of it.
 
     Attributes:
         name: as it stands in the table.
-        where: see there.
-        deadline: by `time.monotonic`.
-        figures: what was measured.
+        make: makes it.
+        limit: seconds that it may take on a GPU.
+        state: "passed", "failed" or "not reached".
+        seconds: that it took; 0 as long as it is not over.
         problems: what is wrong, a line each.
+        figures: what was measured.
         tail: the end of the output of a command that failed.
         logs: where the output of its commands is in ``logs.zip``.
     """
 
     name: str
-    where: Where
-    deadline: float
-    figures: dict[str, Any] = field(default_factory=dict)
+    make: Callable[["Trial"], None] = field(repr=False)
+    limit: float = 60.0
+    state: str = "not reached"
+    seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
     tail: list[str] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
 
-    @property
-    def folder(self) -> Path:
-        """For its checkpoints."""
-        folder = self.where.work / _file_name(self.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    def begin(self, where: Where, end: float) -> None:
+        """Make it, unless it is ``end`` already (by `time.monotonic`); nothing is raised."""
+        begun = time.monotonic()
+        if begun >= end:
+            self.problems.append("there was no time left")
+            return
+        self.where = where
+        self.deadline = min(begun + self.limit * (1 if where.device == "cuda" else SLOWER), end)
+        self.folder = where.work / _file_name(self.name)  # for its checkpoints
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.make(self)
+            self.state = "failed" if self.problems else "passed"
+        except Stopped as stopped:
+            # Who was stopped by the end of all has not failed.
+            self.state = "not reached" if time.monotonic() >= end - 0.5 else "failed"
+            self.problems.append(str(stopped))
+        except Exception as error:  # a fault of the check itself
+            self.state = "failed"
+            self.problems.append(f"the check itself failed: {type(error).__name__}: {error}")
+        self.seconds = round(time.monotonic() - begun, 1) or 0.1
+
+    def result(self) -> dict[str, Any]:
+        """For the JSON file; of one that is not over, the state alone."""
+        names = ("state", "seconds", "problems", "figures", "tail", "logs")
+        return {name: getattr(self, name) for name in names[: None if self.seconds else 1]}
+
+    def __str__(self) -> str:
+        if not self.seconds:
+            return f"{self.state:21}{self.name}"
+        said = "; ".join(self.problems) or _briefly(self.figures)
+        return f"{self.state:11} {self.seconds:5.1f} s  {self.name}{'  ' + said if said else ''}"
 
     def expect(self, right: bool, problem: str) -> None:
         """Note a problem, and go on."""
         if not right:
             self.problems.append(problem)
 
-    def run(
-        self,
-        command: str,
-        *arguments: object,
-        input: str = "",
-        prepare: Callable[[], object] | None = None,
-        workers: int = 0,
-    ) -> str:
-        """What a command prints, or the first of so many workers.
+    def run(self, command: str, *arguments: object, **options: Any) -> str:
+        """What a command prints, or the first of several workers; see `warm_commands.run`.
 
         Raises:
             Stopped: if it fails, or the time of this check is over.
         """
         name = command.rpartition(":")[2]
         log = f"{_file_name(self.name)}/{len(self.logs) + 1}-{name}.log"
-        words = [str(argument) for argument in arguments]
+        words = list(map(str, arguments))
         left = max(self.deadline - time.monotonic(), 0.1)
-        options = {"input": input, "prepare": prepare, "workers": workers}
+        options.update(cwd=self.folder, timeout=left, env=self.where.environment)
         try:
-            done = warm_commands.run(
-                command, words, self.folder, left, self.where.environment, **options
-            )
+            done = warm_commands.run(command, words, **options)
         except subprocess.TimeoutExpired as late:
             self._keep(log, [command, *words], f"{late.output}{late.stderr}")
             raise Stopped(f"{name} was not done in time") from late
@@ -126,14 +133,12 @@ class Trial:
         self.tail = []
         return done[0].stdout + done[0].stderr
 
-    def measure(self, function: str, *arguments: object, **options: Any) -> dict[str, Any]:
-        """What a ``module:function`` prints as JSON, in a process of its own."""
-        lines = self.run(function, *arguments, **options).splitlines()
-        return json.loads(next(line for line in reversed(lines) if line.startswith("{")))
-
-    def take(self, found: dict[str, Any]) -> None:
-        """The figures and problems that a function of `in_process` printed."""
-        self.figures, self.problems = found["figures"], found["problems"]
+    def measure(self, function: str, *arguments: object) -> dict[str, Any]:
+        """What a function of this package finds in a process of its own, and notes as problems."""
+        lines = self.run(f"gpu_check.{function}", *arguments).splitlines()
+        found = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+        self.problems += found.pop("problems", [])
+        return found
 
     def _keep(self, name: str, command: list[str], output: str) -> None:
         """Add to the archive of logs: one file, however many commands there are."""
@@ -143,8 +148,16 @@ class Trial:
             archive.writestr(name, f"$ {' '.join(command)}\n{output}")
 
 
-_ARCHIVING = threading.Lock()
-
-
 def _file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+
+
+def _briefly(figures: dict[str, Any]) -> str:
+    """Figures without their inner structure."""
+    parts = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            value = value.get("tokens_per_second", value.get("losses_apart", value.get("apart")))
+        if value is not None:
+            parts.append(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}")
+    return ", ".join(parts)

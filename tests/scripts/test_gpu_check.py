@@ -16,13 +16,14 @@ from gpu_check import check
 from gpu_check.cases import CASES, evaluation_flags, flags, overrides
 from gpu_check.plan import Plan, plan
 from gpu_check.run import Run
-from gpu_check.trial import Check, Stopped, Trial, Where
+from gpu_check.trial import Stopped, Trial, Where
 
 
-def run(tmp_path: Path, *checks: Check, alone: tuple[Check, ...] = (), seconds: float = 60) -> dict:
+def run(tmp_path: Path, *checks: Trial, alone: tuple[Trial, ...] = (), seconds: float = 60) -> dict:
     """Make these checks; the JSON that is left."""
     where = Where(tmp_path, tmp_path / "work", "cpu", 2, dict(os.environ))
-    passed = Run(where, time.monotonic(), seconds, 2).all(Plan([], list(checks), list(alone)))
+    trials = Plan([], list(checks), list(alone))
+    passed = Run(trials, where, time.monotonic(), seconds, 2).all()
     result = json.loads((tmp_path / "gpu_check.json").read_text())
     assert passed == all(c["state"] == "passed" for c in result["checks"].values())
     return result
@@ -50,8 +51,8 @@ def slow(trial: Trial) -> None:
 
 
 def test_what_fails_is_reported_and_the_rest_goes_on(tmp_path):
-    checks = [Check(f.__name__, f) for f in (broken, disappointed, faulty, nothing)]
-    result = run(tmp_path, *checks, alone=(Check("alone", nothing),))
+    checks = [Trial(f.__name__, f) for f in (broken, disappointed, faulty, nothing)]
+    result = run(tmp_path, *checks, alone=(Trial("alone", nothing),))
     found = {name: (of["state"], of["problems"]) for name, of in result["checks"].items()}
     assert found == {
         "broken": (
@@ -82,11 +83,11 @@ def test_when_time_is_up(tmp_path):
             time.sleep(0.05)
         raise Stopped("it was not done in time")
 
-    late = [Check(name, waits, seconds=99) for name in ("cut off", "cut off too", "never begun")]
+    late = [Trial(name, waits, limit=99) for name in ("cut off", "cut off too", "never begun")]
     result = run(tmp_path, *late, seconds=5)
     assert [of["state"] for of in result["checks"].values()] == ["not reached"] * 3
     # By its own limit, a check fails.
-    result = run(tmp_path, Check("too slow", waits, seconds=0.1), Check("another", nothing))
+    result = run(tmp_path, Trial("too slow", waits, limit=0.1), Trial("another", nothing))
     assert [of["state"] for of in result["checks"].values()] == ["failed", "passed"]
 
 
@@ -95,7 +96,7 @@ def test_results_are_written_after_each_check(tmp_path):
         checks = json.loads((tmp_path / "gpu_check.json").read_text())["checks"]
         trial.figures["seen"] = [name for name, of in checks.items() if of["state"] == "passed"]
 
-    result = run(tmp_path, Check("first", nothing), alone=(Check("second", look),))
+    result = run(tmp_path, Trial("first", nothing), alone=(Trial("second", look),))
     assert result["checks"]["second"]["figures"] == {"seen": ["first"]}
 
 
@@ -106,7 +107,7 @@ def test_every_model_is_tried_in_every_precision():
     for case in CASES:
         for what in ("float32", "fp16", "amp", "bf16", "a step", "as on the CPU"):
             assert f"{case.title}, {what}" in names
-    spelled = " ".join(" ".join(flags(case, Path("data"), {})) for case in CASES)
+    spelled = " ".join(" ".join(flags(case, Path("data"), "")) for case in CASES)
     for flag in (
         "--backbone transformer", "--cache-length", "--adaptive-softmax-cutoff",
         "--memory-variant bottleneck", "--sparse-attention window", "--sparse-attention lsh",
@@ -121,13 +122,13 @@ def test_every_model_is_tried_in_every_precision():
 
 def test_a_case_is_spelled_in_two_ways():
     case = next(case for case in CASES if case.title == "rmt_lm adaptive softmax")
-    settings = {"common": {"bf16": True, "cpu": False}}
+    settings = "common.bf16=true common.cpu=false"
     line = flags(case, Path("d"), settings)
     assert line[0] == "d/text"
     assert "--bf16" in line
     assert "--cpu" not in line
     assert line[line.index("--lr") + 1] == "0.001"
-    words = overrides(case, Path("d"), settings, Path("run"))
+    words = overrides(case, Path("d"), settings)
     assert {"++common.bf16=true", "++common.cpu=false", "++optimization.lr=[0.001]"} < set(words)
     assert "++model.adaptive_softmax_cutoff='50,150'" in words
     assert "task.data='d/text'" in words
@@ -139,6 +140,7 @@ def test_wheels_of_the_checkout_are_installed_where_fairseq_is_missing(
 ):
     monkeypatch.setattr(check, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONPATH", "given")
     missing = {"fairseq": None}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: missing.get(name, "found"))
     with pytest.raises(SystemExit):
@@ -154,8 +156,7 @@ def test_wheels_of_the_checkout_are_installed_where_fairseq_is_missing(
     check.install(tmp_path / "site")
     assert (tmp_path / "site/lonely.py").exists()
     assert str(tmp_path / "site") in sys.path
-    wanted = [tmp_path / "tests", tmp_path / "scripts", tmp_path, tmp_path / "site"]
-    assert check.path_of_commands(str(tmp_path))[:4] == list(map(str, wanted))
+    assert os.environ["PYTHONPATH"] == f"given{os.pathsep}{tmp_path / 'site'}"
 
 
 @pytest.mark.training
