@@ -60,7 +60,12 @@ def test_flags_that_are_named_exist(path):
         parser = kinds[kind]()
         options.parse_args_and_arch(parser, arguments, parse_known=True)
         named = re.findall(r"(?<=\s)(--?[a-z][\w-]*)", f" {flags}")
-        tools = {"moses-no-dash-splits", "bpe-codes"}  # of the tokenizer and BPE that are chosen
+        tools = {
+            "moses-no-dash-splits",
+            "bpe-codes",
+            "gpt2-encoder-json",
+            "gpt2-vocab-bpe",
+        }  # of the tokenizer and BPE that are chosen
         known = set(parser._option_string_actions) | {f"--{name}" for name in tools}
         assert [flag for flag in named if flag not in known] == []
 

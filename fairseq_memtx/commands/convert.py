@@ -13,6 +13,7 @@ def add_to(commands: Any) -> None:
     kinds = commands_of(add_command(commands, "convert", None, summary), "KIND")
     _transformer_xl(kinds)
     _hf_roberta(kinds)
+    _hf_gpt2(kinds)
 
 
 def _transformer_xl(kinds: Any) -> None:
@@ -56,6 +57,21 @@ def _hf_roberta(kinds: Any) -> None:
     add("dest", type=Path, metavar="DEST", help="folder to make")
 
 
+def _hf_gpt2(kinds: Any) -> None:
+    add = add_command(
+        kinds, "hf-gpt2", _convert_hf_gpt2,
+        "turn a Hugging Face GPT-2 into a folder that fairseq loads as rmt_lm, or back",
+        epilog="FOLDER has config.json, the weights and the tokenizer. OUTPUT gets model.pt, for "
+        "--finetune-from-model, dict.txt, encoder.json, vocab.bpe and the tokenizer.",
+    ).add_argument  # fmt: skip
+    add("folder", type=Path, metavar="FOLDER", help="of the model; back, it or a checkpoint")
+    add("output", type=Path, metavar="OUTPUT", help="folder to make")
+    add("--reverse", action="store_true", help="from our checkpoint to a Hugging Face folder")
+    add("--tokenizer", type=Path, metavar="FOLDER",
+        help="with vocab.json and merges.txt, for --reverse (default: where the checkpoint "
+        "is)")  # fmt: skip
+
+
 def _convert_transformer_xl(options: argparse.Namespace) -> None:
     if not options.reverse and not options.segment_length:
         options.refuse("--segment-length is needed: the published tgt_len")
@@ -71,3 +87,11 @@ def _convert_hf_roberta(options: argparse.Namespace) -> None:
     from ..convert import hf_roberta
 
     hf_roberta.convert(options)
+
+
+def _convert_hf_gpt2(options: argparse.Namespace) -> None:
+    if options.tokenizer and not options.reverse:
+        options.refuse("--tokenizer is for --reverse: FOLDER has its own")
+    from ..convert import hf_gpt2
+
+    hf_gpt2.convert(options)

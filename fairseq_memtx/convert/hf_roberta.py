@@ -18,7 +18,6 @@ is refused. A model without the layers that predict words gets untrained ones, w
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,9 @@ from torch import Tensor
 
 from ..errors import MemtxError
 from ..written_aside import folder_aside
-from .hf_roberta_weights import EMBEDDING, OUTPUT, fairseq_weights, has_head, read_weights
-from .hf_roberta_words import Words, read_json, read_words
+from .hf_roberta_weights import EMBEDDING, OUTPUT, UNUSED, fairseq_weights, has_head
+from .hf_roberta_words import read_words
+from .hugging_face import as_flags, norm_note, read_config, read_json, read_weights
 from .weights import check_shapes, new_checkpoint
 
 SIZES = [
@@ -56,7 +56,6 @@ ONLY = {
     "add_cross_attention": False,
 }
 SHARES = ["hidden_dropout_prob", "attention_probs_dropout_prob"]
-NORM_EPSILON = 1e-5  # of torch's LayerNorm, which fairseq has no flag for
 
 
 def convert(options: argparse.Namespace) -> None:
@@ -69,56 +68,38 @@ def convert(options: argparse.Namespace) -> None:
         MemtxError: if it cannot be converted, or ``dest`` is there.
     """
     folder, dest = options.folder, options.dest
-    if not folder.is_dir():
-        raise MemtxError(f"there is no folder {folder}: download the model first")
     if dest.exists():
         raise MemtxError(f"{dest} exists: delete it, or give another name")
 
-    config = read_config(folder / "config.json")
+    config = read_roberta(folder)
     words = read_words(folder, config["vocab_size"], config["pad_token_id"])
-    weights = read_weights(folder)
+    weights = read_weights(folder, UNUSED)
     notes = not_the_same(folder, config, has_head(weights))
     path = weights.path
     own = fairseq_weights(weights, config, words.rows)
-    dictionary = Dictionary()
-    for symbol in words.symbols:
-        dictionary.add_symbol(symbol)
     settings = model_settings(config, tied=own[OUTPUT] is own[EMBEDDING])
-    write(dest, words, dictionary, checkpoint(path, own, settings, dictionary, str(dest)))
+    state = checkpoint(path, own, settings, words.dictionary(), str(dest))
+    with folder_aside(dest) as made:
+        words.write(made)
+        torch.save(state, made / "model.pt")
 
     for note in notes:
         print(f"warning: {note}", file=sys.stderr)
     print(f"wrote {dest}: {len(words.rows)} words; build the model with\n  {as_flags(settings)}")
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_roberta(folder: Path) -> dict[str, Any]:
     """The settings of the model.
 
     Raises:
         MemtxError: if they are of a model that fairseq's RoBERTa cannot be.
     """
-    if not path.is_file():
-        raise MemtxError(f"there is no file {path}: give the folder of a Hugging Face model")
-    config = read_json(path)
-    if not isinstance(config, dict):
-        raise MemtxError(f"{path} is not of a RoBERTa: it has no names")
-    for name in SIZES:
-        size = config.get(name)
-        if type(size) is not int or size < (name != "pad_token_id"):
-            raise MemtxError(f"{path} has no number {name} above zero: it is not of a RoBERTa")
-    for name in SHARES:
-        share = config.get(name, 0.1)
-        if type(share) not in (int, float) or not 0 <= share <= 1:
-            raise MemtxError(f"{path} has {name} {str(share)[:40]}: correct it, it is 0 to 1")
+    config = read_config(folder, "RoBERTa", SIZES, SHARES, ONLY)
+    path = folder / "config.json"
     if config["max_position_embeddings"] < config["pad_token_id"] + 2:
         raise MemtxError(f"{path} has max_position_embeddings that leave no room for a token")
     if config["hidden_size"] % config["num_attention_heads"]:
         raise MemtxError(f"{path} has num_attention_heads that do not divide hidden_size")
-    for name, only in ONLY.items():
-        if config.get(name, only) != only:
-            raise MemtxError(
-                f"{path} has {name} {config[name]}: fairseq's RoBERTa only knows {only}"
-            )
     return config
 
 
@@ -128,7 +109,6 @@ def not_the_same(folder: Path, config: dict[str, Any], predicts: bool) -> list[s
     Raises:
         MemtxError: if the settings of the tokenizer cannot be read.
     """
-    epsilon = config.get("layer_norm_eps", 1e-12)
     tokenizer = folder / "tokenizer_config.json"
     notes = []
     if not predicts:
@@ -136,10 +116,7 @@ def not_the_same(folder: Path, config: dict[str, Any], predicts: bool) -> list[s
             "there are no layers that predict words: untrained ones were put in, fine-tune on "
             "labels or train with masked_lm first"
         )
-    if epsilon != NORM_EPSILON:
-        notes.append(
-            f"layer_norm_eps is {epsilon}, fairseq's {NORM_EPSILON}: results differ a little"
-        )
+    notes += norm_note(config.get("layer_norm_eps", 1e-12), "layer_norm_eps")
     if config["type_vocab_size"] > 1:
         notes.append("token types other than 0 were left out, as fairseq has none")
     settings = read_json(tokenizer) if tokenizer.is_file() else {}
@@ -164,16 +141,8 @@ def model_settings(config: dict[str, Any], tied: bool) -> dict[str, Any]:
     return settings if tied else {**settings, "untie_weights_roberta": True}
 
 
-def as_flags(settings: dict[str, Any]) -> str:
-    """The same for the command line."""
-    return " ".join(
-        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
-        for name, value in settings.items()
-    )
-
-
 def checkpoint(
-    path: Path, own: dict[str, Tensor], settings: dict[str, Any], words: Dictionary, data: str
+    path: Path, own: dict[str, Tensor], settings: dict[str, Any], dictionary: Dictionary, data: str
 ) -> dict[str, Any]:
     """What ``fairseq-train`` would have saved before its first step.
 
@@ -185,19 +154,7 @@ def checkpoint(
     task = MaskedLMConfig(_name="masked_lm", data=data, tokens_per_sample=settings["max_positions"])
     criterion = MaskedLmConfig(_name="masked_lm")
     cfg = OmegaConf.structured(FairseqConfig(task=task, criterion=criterion))
-    dictionary = Dictionary()
-    dictionary.update(words)  # a copy, to which the task adds <mask>
     built = MaskedLMTask(cfg.task, dictionary).build_model(model).state_dict()
     check_shapes(own, built, f"{path} does not fit config.json")
     settled: Any = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     return new_checkpoint({**settled, "model": model}, own)
-
-
-def write(dest: Path, words: Words, dictionary: Dictionary, state: dict[str, Any]) -> None:
-    """Write the folder."""
-    with folder_aside(dest) as folder:
-        dictionary.save(str(folder / "dict.txt"))
-        (folder / "encoder.json").write_text(json.dumps(words.encoder), encoding="utf-8")
-        lines = ["#version: 0.2", *words.merges, ""]
-        (folder / "vocab.bpe").write_text("\n".join(lines), encoding="utf-8")
-        torch.save(state, folder / "model.pt")

@@ -4,17 +4,14 @@ Shapes: ``V`` words, ``P`` positions, ``C`` channels.
 """
 
 import re
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..checkpoints import safe_loading
 from ..errors import MemtxError
 from .weights import Weights
 
-FILES = ("model.safetensors", "pytorch_model.bin")
 ENCODER = "encoder.sentence_encoder"
 HEAD = "encoder.lm_head"
 EMBEDDING, OUTPUT = f"{ENCODER}.embed_tokens.weight", f"{HEAD}.weight"
@@ -33,47 +30,11 @@ LAYER = {
 UNUSED = re.compile(r"embeddings\.(position_ids|token_type_ids)$|(^|\.)pooler\.")
 
 
-def read_weights(folder: Path) -> Weights:
-    """The weights of a folder in float32, which is what fairseq trains.
-
-    Raises:
-        MemtxError: if there are none, or a file holds anything else.
-    """
-    found = [folder / name for name in FILES if (folder / name).is_file()]
-    if not found:
-        raise MemtxError(
-            f"{folder} has neither {' nor '.join(FILES)}: copy the weights there, in one file"
-        )
-    weights = Weights(found[0], _load(found[0]))
-    for name in list(weights):
-        if UNUSED.search(name):
-            del weights[name]
-        elif not weights[name].is_floating_point():
-            raise MemtxError(f"{found[0]} has {name} in {weights[name].dtype}: it is quantised")
-        elif not weights[name].isfinite().all():
-            raise MemtxError(f"{found[0]} has {name} with values that are no numbers")
-        else:
-            weights[name] = weights[name].float()
-    return weights
-
-
-def _load(path: Path) -> Any:
-    if path.suffix == ".bin":
-        return safe_loading.load(str(path))
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as cause:
-        raise MemtxError(f"{path} is cut off or damaged ({cause}): copy it again") from cause
-
-
 def fairseq_weights(weights: Weights, config: dict[str, Any], rows: list[int]) -> dict[str, Tensor]:
     """The weights for fairseq; the ones that are given are used up.
 
     Args:
-        weights: from `read_weights`.
+        weights: of Hugging Face.
         config: Hugging Face's.
         rows: the row of each of our words.
 

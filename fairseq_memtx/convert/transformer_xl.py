@@ -28,24 +28,19 @@ does not.
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 from fairseq import checkpoint_utils
-from fairseq.criterions.cross_entropy import CrossEntropyCriterionConfig
 from fairseq.data import Dictionary
-from fairseq.dataclass.configs import FairseqConfig
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from ..errors import MemtxError
-from ..models.rmt_lm import RmtLanguageModelConfig
+from ..modules.segment_decoder import NEVER
 from ..modules.tied_adaptive_softmax import parse_cutoff
-from ..tasks.rmt_language_modeling import RmtLanguageModelingConfig, RmtLanguageModelingTask
 from ..written_aside import written_aside
+from .rmt_lm import check_fits, configuration, untrained
 from .transformer_xl_weights import (
-    NEVER,
     bias_names,
     ours_from_published,
     published_from_ours,
@@ -60,7 +55,7 @@ from .transformer_xl_words import (
     refuse,
     vocabulary_rows,
 )
-from .weights import Weights, check_shapes, new_checkpoint
+from .weights import Weights
 
 
 def convert(options: argparse.Namespace) -> None:
@@ -126,10 +121,8 @@ def to_ours(
             "adds another row's position term: losses differ, train on",
             file=sys.stderr,
         )
-    settled: Any = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
-    state = new_checkpoint(settled, own)
     never = " ".join(symbol for symbol, row in zip(dictionary.symbols, rows) if row < 0)
-    return state, f"cutoffs={cutoffs}, never predicted: {never}"
+    return untrained(cfg, own), f"cutoffs={cutoffs}, never predicted: {never}"
 
 
 def to_published(
@@ -164,27 +157,3 @@ def to_published(
         f"mem_at_end={not cfg.model.memory_at_start_only}, "
         f"read_mem_from_cache={cfg.model.memory_reads_cache}"
     )
-
-
-def configuration(data: str, segment_length: int, **model: Any) -> DictConfig:
-    """The configuration of a model, as ``fairseq-train`` would save it."""
-    criterion = CrossEntropyCriterionConfig(_name="cross_entropy")
-    task = RmtLanguageModelingConfig(
-        _name="rmt_language_modeling", data=data, tokens_per_sample=segment_length
-    )
-    model_config = RmtLanguageModelConfig(_name="rmt_lm", **model)
-    return OmegaConf.structured(FairseqConfig(task=task, model=model_config, criterion=criterion))
-
-
-def check_fits(path: Path, own: dict[str, Tensor], cfg: Any, dictionary: Dictionary) -> None:
-    """Compare weights with those of the model that the configuration builds.
-
-    Raises:
-        MemtxError: naming the first weight that does not fit.
-    """
-    try:
-        task = RmtLanguageModelingTask(cfg.task, dictionary, dictionary, ["future"])
-        model = task.build_model(cfg.model).state_dict()
-    except Exception as cause:  # whatever its settings lead to
-        raise MemtxError(f"{path} makes no model: {str(cause).splitlines()[0]}") from cause
-    check_shapes(own, model, f"{path} does not fit its own sizes")

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from ..checkpoints import safe_loading
 from ..errors import MemtxError
-from .weights import Weights
-
-NEVER = -1e4  # the bias of a word that is never predicted; float16 can hold it
+from ..modules.segment_decoder import NEVER
+from .weights import Weights, picked_rows
 
 EMBEDDING = "word_emb.emb_layers.0.weight"
 SOFTMAX = "decoder.adaptive_softmax"
@@ -111,10 +110,10 @@ def ours_from_published(
     content_bias = published.take("r_w_bias", -1, -1)  # H x C/H
     position_bias = published.take("r_r_bias", *content_bias.shape)
     own["decoder.attention_biases"] = torch.stack([content_bias, position_bias])
-    own["decoder.embed_tokens.weight"] = _picked(embedding, rows, 0.0)
+    own["decoder.embed_tokens.weight"] = picked_rows(embedding, rows, 0.0)
     if "mem_tokens" in published:  # M x 1 x C to M x C
         own["decoder.memory.weight"] = published.take("mem_tokens", -1, 1, channels).squeeze(1)
-    bias = _picked(published.take("crit.out_layers.0.bias", count), rows, NEVER)
+    bias = picked_rows(published.take("crit.out_layers.0.bias", count), rows, NEVER)
     own.update(zip(bias_names(len(cutoffs)), bias.tensor_split(cutoffs)))
     if cutoffs:
         own[f"{SOFTMAX}.version"] = torch.tensor([1])
@@ -168,9 +167,3 @@ def bias_names(clusters: int) -> list[str]:
     if not clusters:
         return ["decoder.output_projection.bias"]
     return [f"{SOFTMAX}.head.bias", *(f"{SOFTMAX}.tail.{i}.bias" for i in range(clusters))]
-
-
-def _picked(table: Tensor, rows: list[int], missing: float) -> Tensor:
-    """Rows of a table ``V x ...``, ``missing`` for row -1."""
-    extra = table.new_full((1, *table.shape[1:]), missing)
-    return torch.cat([table, extra])[rows]

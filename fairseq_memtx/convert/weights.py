@@ -75,6 +75,12 @@ class Weights(dict[str, Tensor]):
             raise MemtxError(f"{self.path} has weights that cannot be converted: {sorted(self)[0]}")
 
 
+def picked_rows(table: Tensor, rows: list[int], missing: float) -> Tensor:
+    """Rows of a table ``V x ...``, ``missing`` for row -1."""
+    extra = table.new_full((1, *table.shape[1:]), missing)
+    return torch.cat([table, extra])[rows]
+
+
 def check_shapes(own: Mapping[str, Tensor], model: Mapping[str, Tensor], misfit: str) -> None:
     """Compare weights with those that a model of the same settings has.
 

@@ -117,8 +117,8 @@ def what_it_is(folder: Path) -> str:
     if names & {"config.json", "pytorch_model.bin", "tokenizer.json"} or ".safetensors" in endings:
         return (
             f"{folder} is a model of Hugging Face and no folder of binarised text: "
-            "fairseq-memtx convert hf-roberta makes a model of fairseq of it, with the dict.txt "
-            "that fairseq-preprocess --srcdict takes"
+            "fairseq-memtx convert hf-roberta or hf-gpt2 makes a model of fairseq of it, with the "
+            "dict.txt that fairseq-preprocess --srcdict takes"
         )
     if ".pt" in endings and not endings & {".bin", ".idx"}:
         return f"{folder} holds checkpoints and no binarised text: {PREPROCESS}"

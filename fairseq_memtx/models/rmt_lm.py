@@ -62,6 +62,10 @@ class RmtLanguageModelConfig(TransformerLanguageModelConfig):
         default=False,
         metadata={"help": "recompute segments in the backward pass, to save activation memory"},
     )
+    predict_words_only: bool = field(
+        default=False,
+        metadata={"help": "give <s>, <pad> and <unk>, which GPT-2 has not, the probability 0"},
+    )
 
 
 CRITERIONS = (
@@ -105,6 +109,11 @@ class RmtLanguageModel(TransformerLanguageModel):
             "tie_adaptive_proj adaptive_softmax_dropout adaptive_softmax_factor",
             "--backbone transformer-xl has one table of words, to which its adaptive softmax is "
             "tied",
+            when=_on_transformer_xl,
+        ),
+        Ignored(
+            "predict_words_only",
+            "--backbone transformer-xl learns it by its biases",
             when=_on_transformer_xl,
         ),
         Ignored(
@@ -210,6 +219,11 @@ def check(args, vocabulary: int) -> None:
     if args.character_embeddings:
         # Their embedding has no table of words, which the output layers are tied to.
         raise MemtxError("--character-embeddings are not supported: leave the flag out")
+    if args.predict_words_only and args.adaptive_softmax_cutoff:
+        raise MemtxError(
+            "--predict-words-only is for one softmax over all words: leave out "
+            "--adaptive-softmax-cutoff"
+        )
     if args.backbone == "transformer":
         if args.cache_length:
             raise MemtxError(

@@ -5,11 +5,12 @@ Shapes: those of `segment_decoder`.
 
 from typing import Any
 
+import torch
 from fairseq.models.transformer import TransformerDecoder
 from torch import Tensor, nn
 
 from ..memory import Segment, State, inside, under
-from .segment_decoder import SegmentDecoder
+from .segment_decoder import NEVER, SegmentDecoder
 
 
 class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
@@ -24,6 +25,9 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
     def __init__(self, cfg: Any, dictionary: Any, embed_tokens: nn.Module) -> None:
         TransformerDecoder.__init__(self, cfg, dictionary, embed_tokens, no_encoder_attn=True)
         self.settle_segments(cfg)
+        no_words = [dictionary.bos(), dictionary.pad(), dictionary.unk()]
+        self.register_buffer("no_words", torch.tensor(no_words), persistent=False)
+        self.predict_words_only = cfg.predict_words_only
 
     def embed(self, tokens: Tensor, begin: int = 0) -> Tensor:
         """Rows ``B x T x C`` of the tokens of a segment from ``begin`` on."""
@@ -73,3 +77,8 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
     def leave(self, rows: Tensor) -> Tensor:
         """Features of rows."""
         return rows if self.project_out_dim is None else self.project_out_dim(rows)
+
+    def output_layer(self, features: Tensor) -> Tensor:
+        """Logits, ``... x V``; with ``--predict-words-only`` what is no word is out of reach."""
+        logits = super().output_layer(features)
+        return logits.index_fill(-1, self.no_words, NEVER) if self.predict_words_only else logits

@@ -17,6 +17,7 @@ from ..memory import ContinuedText, MemoryTokens, Segment, SegmentLoop, State, m
 from .segment_loss import segment_loss
 from .state_holder import StateHolder, StatesOfModels
 
+NEVER = -1e4  # the logit of what is never predicted; float16 can hold it, its exponential is 0
 _CONTINUED_TEXT = "continued_text"  # under this name it lies in fairseq's incremental_state
 
 

@@ -12,16 +12,22 @@ import torch
 from conftest import fail, memtx, succeed
 from fairseq import modules
 from fairseq.data import Dictionary, indexed_dataset
-from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
 from fairseq.models.roberta import RobertaModel
+from hugging_face_folders import (
+    MERGES,
+    PIECES,
+    TEXTS,
+    set_config,
+    set_weights,
+    set_words,
+    write_tokenizer,
+)
 
 from fairseq_memtx.commands.main import run
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
 
 CONVERT = ("convert", "hf-roberta")
-MERGES = ["Ġ t", "h e", "Ġt he", "i n", "e r", "Ġ w", "o r", "Ġw or", "l d", "Ġwor ld", "Ã ¤"]
-PIECES = [*bytes_to_unicode().values(), *(merge.replace(" ", "") for merge in MERGES)]
 SIZES = {
     "hidden_size": 16,
     "num_hidden_layers": 3,
@@ -31,12 +37,6 @@ SIZES = {
     "type_vocab_size": 2,
     "layer_norm_eps": 1e-5,
 }
-TEXTS = [
-    "the world in other words",
-    " Hello, wörld!  It's the 2nd 'world'\tof\nthem … 😀",
-    "a",
-    "",
-]
 
 
 def vocabulary(order: str = "official") -> dict[str, int]:
@@ -74,8 +74,7 @@ def make(transformers, folder: Path, order: str = "official", **settings: Any):
             if "position" in name or "token_type" in name:
                 weight.mul_(256).round_().div_(256)  # so that their sum is exact in float32
     model.save_pretrained(folder)
-    (folder / "vocab.json").write_text(json.dumps(words))
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES, ""]))
+    write_tokenizer(folder, words)
     return model
 
 
@@ -270,29 +269,6 @@ def test_a_model_that_predicts_no_words(published, tmp_path, capsys, exact_gelu)
 
 
 # --- warnings and refusals -----------------------------------------------------------------------
-
-
-def set_config(folder: Path, **settings: Any) -> None:
-    """Change ``config.json``; None takes a setting out."""
-    path = folder / "config.json"
-    config = {**json.loads(path.read_text()), **settings}
-    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
-
-
-def set_words(folder: Path, words: dict[str, int]) -> None:
-    """Another ``vocab.json`` that ``config.json`` agrees with."""
-    (folder / "vocab.json").write_text(json.dumps(words))
-    set_config(folder, vocab_size=len(words))
-
-
-def set_weights(folder: Path, **changes: torch.Tensor | None) -> None:
-    """Change the weights; None takes one out, ``__`` stands for a dot."""
-    from safetensors.torch import load_file, save_file
-
-    path = folder / "model.safetensors"
-    weights = load_file(path)
-    weights.update({name.replace("__", "."): weight for name, weight in changes.items()})
-    save_file({name: weight for name, weight in weights.items() if weight is not None}, path)
 
 
 def test_what_differs_is_told(folder, tmp_path, capsys):

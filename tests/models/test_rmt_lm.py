@@ -325,6 +325,10 @@ def test_a_checkpoint_of_another_model(backbone):
         (["--adaptive-softmax-cutoff", "9,99"], "9,99 .* the dictionary has 24"),
         (["--adaptive-softmax-cutoff", "9,9"], "9,9 is impossible"),
         (["--adaptive-softmax-cutoff", "exit(3)"], r"exit\(3\) is impossible"),
+        (
+            ["--backbone", "transformer", *ADAPTIVE, "--predict-words-only"],
+            "--predict-words-only is for one softmax over all words",
+        ),
         (["--character-embeddings"], "--character-embeddings are not supported"),
         (
             ["--backbone", "transformer", "--max-target-positions", "3"],

@@ -1,0 +1,127 @@
+"""What the folders of Hugging Face have in common: settings in JSON, and one file of weights."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ..checkpoints import safe_loading
+from ..errors import MemtxError
+from .weights import Weights
+
+FILES = ("model.safetensors", "pytorch_model.bin")
+NORM_EPSILON = 1e-5  # of torch's LayerNorm, which fairseq has no flag for
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        MemtxError: if it is cut off or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as cause:
+        raise MemtxError(f"{path} is cut off or not JSON ({cause}): copy it again") from cause
+
+
+def read_config(
+    folder: Path, model: str, sizes: list[str], shares: list[str], only: dict[str, Any]
+) -> dict[str, Any]:
+    """The settings of a model.
+
+    Args:
+        folder: with ``config.json``.
+        model: its name, for errors.
+        sizes: settings that are whole numbers above zero; of a ``..._token_id``, from zero on.
+        shares: settings from 0 to 1.
+        only: settings that fairseq's model has not got, and the one value that can be converted.
+
+    Raises:
+        MemtxError: if they are of a model that fairseq's cannot be.
+    """
+    path = folder / "config.json"
+    if not folder.is_dir():
+        raise MemtxError(f"there is no folder {folder}: download the model first")
+    if not path.is_file():
+        raise MemtxError(f"there is no file {path}: give the folder of a Hugging Face model")
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise MemtxError(f"{path} is not of a {model}: it has no names")
+    for name in sizes:
+        size = config.get(name)
+        if type(size) is not int or size < (not name.endswith("_token_id")):
+            raise MemtxError(f"{path} has no number {name} above zero: it is not of a {model}")
+    for name in shares:
+        share = config.get(name, 0.1)
+        if type(share) not in (int, float) or not 0 <= share <= 1:
+            raise MemtxError(f"{path} has {name} {str(share)[:40]}: correct it, it is 0 to 1")
+    for name, known in only.items():
+        if config.get(name, known) != known:
+            raise MemtxError(
+                f"{path} has {name} {config[name]}: fairseq's {model} only knows {known}"
+            )
+    return config
+
+
+def norm_note(epsilon: float, name: str) -> list[str]:
+    """What to say of another epsilon than fairseq's."""
+    told = f"{name} is {epsilon}, fairseq's {NORM_EPSILON}: results differ a little"
+    return [told] if epsilon != NORM_EPSILON else []
+
+
+def read_weights(folder: Path, unused: re.Pattern[str]) -> Weights:
+    """The weights of a folder in float32, which is what fairseq trains.
+
+    Args:
+        folder: with one of `FILES`.
+        unused: the names of weights that are left out.
+
+    Raises:
+        MemtxError: if there are none, or a file holds anything else.
+    """
+    found = [folder / name for name in FILES if (folder / name).is_file()]
+    if not found:
+        raise MemtxError(
+            f"{folder} has neither {' nor '.join(FILES)}: copy the weights there, in one file"
+        )
+    return in_float32(Weights(found[0], _load(found[0])), unused)
+
+
+def in_float32(weights: Weights, unused: re.Pattern[str]) -> Weights:
+    """The same in float32, without those that are not used.
+
+    Raises:
+        MemtxError: naming the first that is no such number.
+    """
+    for name in list(weights):
+        if unused.search(name):
+            del weights[name]
+        elif not weights[name].is_floating_point():
+            raise MemtxError(f"{weights.path} has {name} in {weights[name].dtype}: it is quantised")
+        elif not weights[name].isfinite().all():
+            raise MemtxError(f"{weights.path} has {name} with values that are no numbers")
+        else:
+            weights[name] = weights[name].float()
+    return weights
+
+
+def _load(path: Path) -> Any:
+    if path.suffix != ".safetensors":
+        return safe_loading.load(str(path))
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as cause:
+        raise MemtxError(f"{path} is cut off or damaged ({cause}): copy it again") from cause
+
+
+def as_flags(settings: dict[str, Any]) -> str:
+    """Settings of a model for the command line."""
+    return " ".join(
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in settings.items()
+        if value is not False
+    )
