@@ -11,7 +11,6 @@ folder then holds
 """
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -34,9 +33,6 @@ class Table(NamedTuple):
 
 def prepare(options: argparse.Namespace) -> None:
     """Check the input, then take all steps.
-
-    Args:
-        options: those of ``fairseq-memtx prepare classification``.
 
     Raises:
         MemtxError: if the input cannot be used, or ``dest`` is there and another folder.
@@ -159,5 +155,4 @@ def binarise(folder: Path, lines: dict[str, list[str]], dictionary: str) -> dict
     found = {name: of.lines for name, of in counted.items()}
     if found != rows:
         raise MemtxError(f"fairseq-preprocess counts {found} rows, the tables have {rows}")
-    shutil.rmtree(work)
     return {name: of.unknown for name, of in counted.items()}

@@ -8,6 +8,7 @@ import hashlib
 import json
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from collections import deque
@@ -59,15 +60,10 @@ def is_prepared(dest: Path, settings: dict[str, Any], checksums: dict[str, Any])
 def preprocess(flags: list[str], work: Path, files: int) -> dict[str, Counted]:
     """Run ``fairseq-preprocess`` in ``work``, so that no path of the user's can confuse it.
 
-    It writes to the folder above.
-
-    Args:
-        flags: all but where it writes to.
-        work: folder of its input.
-        files: how many it will count.
+    It writes to the folder above; then ``work`` goes.
 
     Returns:
-        What it said of each file, by what stands before the first dot of its name.
+        What it said of each of the ``files``, by what stands before the first dot of its name.
 
     Raises:
         MemtxError: if it fails.
@@ -78,6 +74,7 @@ def preprocess(flags: list[str], work: Path, files: int) -> dict[str, Counted]:
             if found := COUNTED.search(line):
                 counted[found[1]] = Counted(int(found[2]), int(found[3]), found[4])
                 bar.update()
+    shutil.rmtree(work)
     return counted
 
 

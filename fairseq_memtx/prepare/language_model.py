@@ -32,7 +32,6 @@ order mark at the start of a file and the carriage returns at Windows' ends of l
 """
 
 import argparse
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -42,18 +41,14 @@ from ..errors import MemtxError
 from ..text import FolderText, decode, punctuation_is_apart, read_lines
 from ..text.units import spell
 from ..written_aside import folder_aside
-from .folder import Counted, is_prepared, preprocess, progress, sha256, write_record
+from .folder import is_prepared, preprocess, progress, sha256, write_record
 
 Tokenizer = Callable[[bytes, str], list[str]]  # of a line, and its place for errors
 SEEN = 10_000  # lines of train that are looked at for how punctuation is written
-DECIMAL = [str(byte) for byte in range(256)]
 
 
 def prepare(options: argparse.Namespace) -> None:
     """Check the input, then take all steps.
-
-    Args:
-        options: those of ``fairseq-memtx prepare language-model``.
 
     Raises:
         MemtxError: if the input cannot be used, or ``dest`` is there and another folder.
@@ -84,8 +79,13 @@ def prepare(options: argparse.Namespace) -> None:
             name: write_tokens(paths, work / f"{name}.tokens", tokenize, options.documents)
             for name, paths in splits.items()
         }
-        counted = binarise(counts, work, options.threshold)
-        shutil.rmtree(work)
+        flags = ["--only-source", "--thresholdsrc", str(options.threshold)]
+        for name in counts:
+            flags += [f"--{name}pref", f"{name}.tokens"]
+        counted = preprocess(flags, work, files=len(counts))
+        tokens = {name: of.tokens for name, of in counted.items()}
+        if tokens != counts:
+            raise MemtxError(f"fairseq-preprocess counts {tokens} tokens, the text has {counts}")
         record = {
             "settings": settings,
             "files": {name: [path.name for path in paths] for name, paths in splits.items()},
@@ -133,21 +133,14 @@ def first_lines(paths: list[Path]) -> Iterator[str]:
 
 
 def words(rules: FolderText) -> Tokenizer:
-    """Words of a line."""
+    """What cuts a line into words."""
     return lambda line, where: rules.words(decode(line, where))
 
 
-def characters(line: bytes, where: str) -> list[str]:
-    """Each character, spelled so that fairseq does not take it for white space."""
-    return list(map(spell, decode(line, where)))
-
-
-def decimals(line: bytes, where: str) -> list[str]:
-    """Each byte as a number."""
-    return [DECIMAL[byte] for byte in line]
-
-
-UNITS: dict[str, Tokenizer] = {"characters": characters, "bytes": decimals}
+UNITS: dict[str, Tokenizer] = {
+    "characters": lambda line, where: list(map(spell, decode(line, where))),
+    "bytes": lambda line, where: list(map(str, line)),
+}
 
 
 def learn_pieces(split: Tokenizer, train: list[Path], bpe_size: int, codes: Path) -> Tokenizer:
@@ -158,19 +151,7 @@ def learn_pieces(split: Tokenizer, train: list[Path], bpe_size: int, codes: Path
     for path in train:
         for line in read_tokens(path, split, "words of train"):
             counts.update(line)
-    learn({"all": counts}, bpe_size, codes)
+    learn(counts, bpe_size, codes)
     # Pieces that are in train as parts of longer ones alone are cut further: no model knows them.
     bpe = pieces_of(counts, codes, codes.with_name("bpevocab"))
     return lambda line, where: bpe.segment_tokens(split(line, where))
-
-
-def binarise(counts: dict[str, int], work: Path, threshold: int) -> dict[str, Counted]:
-    """Run ``fairseq-preprocess``; what it says of each split."""
-    flags = ["--only-source", "--thresholdsrc", str(threshold)]
-    for name in counts:
-        flags += [f"--{name}pref", f"{name}.tokens"]
-    counted = preprocess(flags, work, files=len(counts))
-    tokens = {name: of.tokens for name, of in counted.items()}
-    if tokens != counts:
-        raise MemtxError(f"fairseq-preprocess counts {tokens} tokens, the text has {counts}")
-    return counted

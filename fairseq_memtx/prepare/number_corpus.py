@@ -16,15 +16,9 @@ MOST = 100_000  # there are ten times as many sentences, so that drawing new one
 
 
 def make_corpus(pairs: int, held_out: int, seed: int) -> dict[str, list[Pair]]:
-    """Draw the three sets; among all of them no sentence of either language occurs twice.
+    """Draw ``train``, and ``val`` and ``test`` of ``held_out`` pairs each.
 
-    Args:
-        pairs: size of the training set.
-        held_out: size of the validation set, and of the test set.
-        seed: of the random numbers.
-
-    Returns:
-        ``train``, ``val`` and ``test``.
+    Among all of them no sentence of either language occurs twice.
 
     Raises:
         MemtxError: if a size is below one, or if they are too many together.
@@ -51,10 +45,7 @@ def make_corpus(pairs: int, held_out: int, seed: int) -> dict[str, list[Pair]]:
 
 
 def write_corpus(corpus: dict[str, list[Pair]], folder: Path) -> bool:
-    """Write a file for each set and language; each of them appears whole or not at all.
-
-    Returns:
-        False if all of them were there already.
+    """Write a file for each set and language, whole or not at all; False if all are there already.
 
     Raises:
         MemtxError: if one is there with another content; nothing is written then.
@@ -77,11 +68,7 @@ def write_corpus(corpus: dict[str, list[Pair]], folder: Path) -> bool:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Make the corpus and write ``{train,val,test}.{de,en}``.
-
-    Args:
-        options: those of ``fairseq-memtx prepare numbers``.
-    """
+    """Make the corpus and write ``{train,val,test}.{de,en}``."""
     corpus = make_corpus(options.pairs, options.held_out, options.seed)
     written = write_corpus(corpus, options.dest)
     sizes = ", ".join(f"{split} {len(rows)}" for split, rows in corpus.items())

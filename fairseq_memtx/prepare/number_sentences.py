@@ -140,12 +140,8 @@ def _any_date(draw: random.Random) -> datetime.date:
     return datetime.date(1950, 1, 1) + datetime.timedelta(draw.randrange(75 * 365))
 
 
-_NUMBERS = (cardinal, ordinal, year, price)
-_TIMES = (day, date, weekday_date, weekday, time)
-_WORDS = (currency, person)
-SLOTS: dict[str, Callable[[random.Random], Pair]] = {
-    slot.__name__: slot for slot in (*_NUMBERS, *_TIMES, *_WORDS)
-}
+_SLOTS = cardinal, ordinal, year, day, date, weekday_date, weekday, time, price, currency, person
+SLOTS: dict[str, Callable[[random.Random], Pair]] = {slot.__name__: slot for slot in _SLOTS}
 
 
 def draw_pair(draw: random.Random) -> Pair:

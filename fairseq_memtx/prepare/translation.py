@@ -14,24 +14,20 @@ The plugin reads there how text is cut, and cuts what it is given to translate i
 """
 
 import argparse
-import shutil
-from pathlib import Path
+from collections import Counter
 
 from ..errors import MemtxError
 from ..text import FolderText
 from ..written_aside import folder_aside
 from .folder import is_prepared, preprocess, progress, write_record
 from .parallel_text import ParallelText, check_text
-from .word_pieces import cut_words, write_words
+from .word_pieces import cut_file, learn, pieces_of, write_words
 
 SETTINGS = ["source", "target", "bpe_size", "lowercase", "dash_splits", "max_length", "max_ratio"]
 
 
 def prepare(options: argparse.Namespace) -> None:
     """Check the input, then take all steps.
-
-    Args:
-        options: those of ``fairseq-memtx prepare translation``.
 
     Raises:
         MemtxError: if the input cannot be used, or ``dest`` is there and another folder.
@@ -42,7 +38,7 @@ def prepare(options: argparse.Namespace) -> None:
     if is_prepared(options.dest, settings, checksums):
         return
     with folder_aside(options.dest) as folder:
-        work = folder / "work"
+        work, codes = folder / "work", folder / "bpecodes"
         for new in (work, folder / "raw"):
             new.mkdir()
         rules = FolderText(
@@ -54,17 +50,24 @@ def prepare(options: argparse.Namespace) -> None:
             escape=True,
             languages=(options.source, options.target),
         )
-        left_out = {text.name: write_words(text, folder, rules, settings) for text in texts}[
-            "train"
-        ]
+        limits = options.max_length, options.max_ratio
+        (words, left_out), *_ = [write_words(text, folder, rules, *limits) for text in texts]
         pairs = {text.name: text.pairs for text in texts}
         pairs["train"] -= sum(left_out.values())
         told = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
         if not pairs["train"]:
             raise MemtxError(f"{options.train}: no pair is left to learn from ({told})")
-        cut_words(texts, work, options.bpe_size, folder / "bpecodes")
-        binarise(texts, work)
-        shutil.rmtree(work)
+        learn(sum(words.values(), Counter()), options.bpe_size, codes)
+        for language, counts in words.items():
+            # Pieces that only the other language has are cut further, as the model would never
+            # have seen them on this side.
+            pieces = pieces_of(counts, codes, folder / f"bpevocab.{language}")
+            for text in texts:
+                cut_file(work, text, language, pieces)
+        tests = ",".join(f"{text.name}.pieces" for text in texts[2:])
+        flags = ["-s", options.source, "-t", options.target, "--joined-dictionary"]
+        flags += ["--trainpref", "train.pieces", "--validpref", "valid.pieces"]
+        preprocess([*flags, "--testpref", tests], work, files=2 * len(texts))
         paths = {f"{text.name}.{key}": path for text in texts for key, path in text.paths.items()}
         record = {
             "settings": settings,
@@ -90,12 +93,3 @@ def read_texts(options: argparse.Namespace) -> list[ParallelText]:
             texts.append(check_text(name, prefix, [options.source, options.target]))
             bar.update()
     return texts
-
-
-def binarise(texts: list[ParallelText], work: Path) -> None:
-    """Run ``fairseq-preprocess``, with one dictionary for both languages."""
-    source, target = texts[0].paths
-    tests = ",".join(f"{text.name}.pieces" for text in texts if text.name.startswith("test"))
-    flags = ["-s", source, "-t", target, "--joined-dictionary"]
-    flags += ["--trainpref", "train.pieces", "--validpref", "valid.pieces", "--testpref", tests]
-    preprocess(flags, work, files=2 * len(texts))

@@ -16,11 +16,11 @@ import sys
 from collections import Counter
 from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
-from tqdm import tqdm
+from tqdm.utils import CallbackIOWrapper
 
 from ..errors import MemtxError
 from ..text import FolderText, read_codes
@@ -34,15 +34,20 @@ def create(path: Path) -> TextIO:
 
 
 def write_words(
-    text: ParallelText, partial: Path, rules: FolderText, settings: dict[str, Any]
-) -> Counter[str]:
+    text: ParallelText,
+    partial: Path,
+    rules: FolderText,
+    max_length: int | None = None,
+    max_ratio: float | None = None,
+) -> tuple[dict[str, Counter[str]], Counter[str]]:
     """Split a text into words; the untouched lines of valid and test go to ``raw/``.
 
     Returns:
-        How many training pairs were left out, for each reason.
+        The words of each language with their counts, in the order of the text; and how many
+        training pairs were left out, for each reason.
     """
     train = text.name == "train"
-    lowercase = str.lower if settings["lowercase"] else str
+    words: dict[str, Counter[str]] = {language: Counter() for language in text.paths}
     left_out: Counter[str] = Counter()
     with ExitStack() as files, progress(f"words of {text.name}", text.pairs, unit=" pairs") as bar:
 
@@ -53,22 +58,23 @@ def write_words(
         raw_files = [] if train else create_each(f"raw/{text.name}")
         for lines in text.lines():
             bar.update()
-            sides = [rules.split(line, language) for line, language in zip(lines, text.paths)]
-            if train:
-                reason = why_left_out(sides, settings["max_length"], settings["max_ratio"])
-                if reason:
-                    left_out[reason] += 1
-                    continue
-            for file, words in zip(words_files, sides):
-                file.write(words + "\n")
+            sides = [rules.words(line, language) for line, language in zip(lines, text.paths)]
+            if train and (reason := why_left_out(sides, max_length, max_ratio)):
+                left_out[reason] += 1
+                continue
+            for file, counts, side in zip(words_files, words.values(), sides):
+                file.write(" ".join(side) + "\n")
+                counts.update(side)
             for file, line in zip(raw_files, lines):
-                file.write(lowercase(line) + "\n")
-    return left_out
+                file.write((line.lower() if rules.lowercase else line) + "\n")
+    return words, left_out
 
 
-def why_left_out(sides: list[str], max_length: int | None, max_ratio: float | None) -> str | None:
+def why_left_out(
+    sides: list[list[str]], max_length: int | None, max_ratio: float | None
+) -> str | None:
     """The reason not to learn from a pair, if there is one."""
-    shorter, longer = sorted(len(words.split()) for words in sides)
+    shorter, longer = sorted(map(len, sides))
     if not shorter:
         return "with an empty side"
     if max_length and longer > max_length:
@@ -76,19 +82,6 @@ def why_left_out(sides: list[str], max_length: int | None, max_ratio: float | No
     if max_ratio and longer > max_ratio * shorter:
         return "too unequal in length"
     return None
-
-
-def cut_words(texts: list[ParallelText], work: Path, bpe_size: int, codes: Path) -> None:
-    """Learn the BPE on both languages of train, then cut every text with it."""
-    languages = list(texts[0].paths)
-    words = {language: count_words(work / f"train.words.{language}") for language in languages}
-    learn(words, bpe_size, codes)
-    for language in languages:
-        # Pieces that only the other language has are cut further, as the model would never have
-        # seen them on this side.
-        pieces = pieces_of(words[language], codes, codes.with_name(f"bpevocab.{language}"))
-        for text in texts:
-            cut_file(work, text, language, pieces)
 
 
 def pieces_of(words: Counter[str], codes: Path, vocabulary: Path) -> BPE:
@@ -102,40 +95,20 @@ def pieces_of(words: Counter[str], codes: Path, vocabulary: Path) -> BPE:
     return read_codes(codes, set(counts))
 
 
-def count_words(path: Path) -> Counter[str]:
-    """Each word and how often it occurs, in the order of the text."""
-    with path.open(encoding="utf-8", newline="\n") as file:
-        return Counter(word for line in file for word in line.split())
-
-
-def learn(words: dict[str, Counter[str]], bpe_size: int, codes: Path) -> None:
+def learn(words: Counter[str], bpe_size: int, codes: Path) -> None:
     """Write the BPE codes; it stops by itself where the text is too small for so many."""
-    both: Counter[str] = Counter()
-    for counts in words.values():
-        both.update(counts)
-    lines = [f"{word} {count}" for word, count in both.items()]
+    lines = [f"{word} {count}" for word, count in words.items()]
     noise = io.StringIO()
     with progress("learning the BPE", bpe_size, unit=" pieces") as bar, create(codes) as file:
+        ticking = CallbackIOWrapper(lambda _: bar.update(), file, "write")  # a line a piece
         try:
             with redirect_stderr(noise):
-                learn_bpe(lines, Ticking(file, bar), bpe_size, is_dict=True, total_symbols=True)
+                learn_bpe(lines, ticking, bpe_size, is_dict=True, total_symbols=True)
         except (Exception, SystemExit) as error:
             sys.stderr.writelines(f"{line}\n" for line in noise.getvalue().splitlines()[-5:])
             raise MemtxError(f"subword-nmt failed to learn the BPE ({error})") from error
     if codes.read_text(encoding="utf-8").count("\n") < 2:  # the first line is a version number
         raise MemtxError("the training text is too small, or --bpe-size is, to learn any piece")
-
-
-class Ticking:
-    """A text file that moves a bar on at each line: subword-nmt writes one for each new piece."""
-
-    def __init__(self, file: TextIO, bar: tqdm) -> None:
-        self.file, self.bar = file, bar
-
-    def write(self, line: str) -> None:
-        """Write a line."""
-        self.file.write(line)
-        self.bar.update()
 
 
 def cut_file(work: Path, text: ParallelText, language: str, pieces: BPE) -> None:

@@ -123,7 +123,7 @@ def prepared_pieces(folder: Path, language: str, line: str, work: Path) -> str:
         (work / f"text.{name}").write_bytes(f"{line}\nend\n".encode())
     text = check_text("train", str(work / "text"), ["de", "en"])
     record = FolderText.read(folder)
-    write_words(text, work, record, {"lowercase": False, "max_length": None, "max_ratio": None})
+    write_words(text, work, record)
     pieces = read_codes(folder / "bpecodes", record.vocabulary(language))
     cut_file(work / "work", text, language, pieces)
     lines = (work / f"work/train.pieces.{language}").read_text().split("\n")
