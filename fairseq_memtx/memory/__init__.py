@@ -7,7 +7,10 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 from .attention_capture import AttentionMaps, capture_attention
 from .bottleneck_skip import AttentionToMemoryAndSelf
 from .continued_text import ContinuedText
+from .exported import load, save
 from .global_memory import GlobalMemoryAttention
+from .language_model import SegmentLanguageModel
+from .language_model_settings import LanguageModelSettings
 from .neighbourhoods import (
     ChunkedAttention,
     DenseAttention,
@@ -25,12 +28,15 @@ from .softmax_attention import AttentionSoftmax, attend
 from .state import State, detached, emptied, inside, moved, reordered, under
 from .statistics import MemoryStatistics, memory_statistics
 from .tokens import MemoryTokens
+from .transformer import TransformerLayer, run_transformer
 from .transformer_xl import TransformerXLLayer, run_transformer_xl
+from .word_bands import Band
 
 __all__ = [
     "AttentionMaps",
     "AttentionSoftmax",
     "AttentionToMemoryAndSelf",
+    "Band",
     "ChunkedAttention",
     "ContinuedText",
     "DenseAttention",
@@ -38,15 +44,18 @@ __all__ = [
     "GroupedAttention",
     "Groups",
     "HashedAttention",
+    "LanguageModelSettings",
     "Layers",
     "MemoryStatistics",
     "MemoryTokens",
     "Reading",
     "RelativeAttention",
     "Segment",
+    "SegmentLanguageModel",
     "SegmentLoop",
     "SparseAttention",
     "State",
+    "TransformerLayer",
     "TransformerXLLayer",
     "WindowAttention",
     "attend",
@@ -56,10 +65,13 @@ __all__ = [
     "drop",
     "emptied",
     "inside",
+    "load",
     "memory_statistics",
     "moved",
     "reordered",
+    "run_transformer",
     "run_transformer_xl",
+    "save",
     "segment_mask",
     "under",
 ]

@@ -15,6 +15,7 @@ class ContinuedText:
 
     Args:
         loop: reads the text.
+        state: what was left by the text before; none before a new one.
 
     Attributes:
         length: tokens read in all.
@@ -23,11 +24,11 @@ class ContinuedText:
         rows: rows of the segment that went through the layers.
     """
 
-    def __init__(self, loop: SegmentLoop) -> None:
+    def __init__(self, loop: SegmentLoop, state: State | None = None) -> None:
         self.loop = loop
         self.length = 0
         self.constants: State = {}
-        self.state: State = {}
+        self.state: State = dict(state or {})
         self.rows = 0
 
     def read(self, tokens: Tensor) -> Tensor:
