@@ -16,8 +16,8 @@ EXTRAS = {
     # The corpus of scripts/quickstart.sh is made with these two.
     "quickstart": ["num2words", "Babel"],
     # pytest-xdist: the tests start dozens of fairseq's commands, and two at a time take half.
-    # transformers and safetensors: a converted model is compared with the one it came from.
-    "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers", "safetensors"],
+    # transformers: a converted model is compared with the one it came from.
+    "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers"],
 }
 
 setup(
@@ -30,7 +30,7 @@ setup(
     packages=[*find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]), *HYDRA_PLUGIN],
     package_dir={"hydra_plugins": "fairseq_memtx/hydra_plugins"},
     package_data={"fairseq_memtx": ["py.typed", "config/**/*.yaml"]},
-    install_requires=["ve-fairseq==0.12.3", "torch>=2.6", "shtab"],
+    install_requires=["ve-fairseq==0.12.3", "torch>=2.6", "safetensors", "shtab"],
     entry_points={"console_scripts": ["fairseq-memtx = fairseq_memtx.commands.main:main"]},
     extras_require={**EXTRAS, "all": sorted({name for names in EXTRAS.values() for name in names})},
 )

@@ -238,10 +238,20 @@ def toy_lm(toy_text, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def torch_alone(tmp_path_factory) -> str:
     """The Python of a virtual environment that has torch, what torch needs, and nothing else."""
-    folder = tmp_path_factory.mktemp("torch alone")
+    return python_with(tmp_path_factory.mktemp("torch alone"), "torch")
+
+
+@pytest.fixture(scope="session")
+def torch_and_safetensors(tmp_path_factory) -> str:
+    """The same with safetensors."""
+    return python_with(tmp_path_factory.mktemp("safetensors"), "torch", "safetensors")
+
+
+def python_with(folder: Path, *packages: str) -> str:
+    """The Python of a virtual environment that has packages, what they need, and nothing else."""
     venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    found, wanted = set(), ["torch"]
+    found, wanted = set(), [*packages]
     while wanted:
         name = wanted.pop()
         if name in found:

@@ -11,6 +11,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from commands.test_export import write_checkpoint
 from conftest import ROOT
 
 PACKAGE = ROOT / "fairseq_memtx"
@@ -89,7 +90,9 @@ def test_every_command_works_where_there_is_no_clone(installed, tmp_path):
     assert Path(folder).parent.name == "site-packages"
     assert Path(folder).is_relative_to(installed.parent)
     commands = re.findall(r"^    ([\w-]+)", run("fairseq-memtx", "--help"), re.MULTILINE)
-    assert {"prepare", "average", "convert", "plot", "arches", "flags", "doctor"} <= set(commands)
+    assert {"prepare", "average", "convert", "export", "plot", "arches", "flags", "doctor"} <= {
+        *commands
+    }
     for command in commands:
         kinds = re.findall(
             r"^    ([\w-]+)  ", run("fairseq-memtx", command, "--help"), re.MULTILINE
@@ -102,3 +105,8 @@ def test_every_command_works_where_there_is_no_clone(installed, tmp_path):
     sets = [part for name in ("train", "valid") for part in (f"--{name}", "text")]
     run("fairseq-memtx", "prepare", "language-model", *sets, "--unit", "bytes", "--dest", "data")
     assert (tmp_path / "data/train.bin").exists()
+    (tmp_path / "model").mkdir()
+    write_checkpoint(tmp_path / "model")
+    run("fairseq-memtx", "export", "model/checkpoint.pt", "exported")
+    load = "from fairseq_memtx import memory; print(*memory.load('exported').symbols)"
+    assert run("python", "-c", load).startswith("<s> <pad> </s> <unk> w0")

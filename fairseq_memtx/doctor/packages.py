@@ -25,7 +25,7 @@ OPTIONAL = {
     "tensorboard": "--tensorboard-logdir",
     "num2words": "prepare numbers",
     "Babel": "prepare numbers",
-    "safetensors": "convert hf-roberta, convert hf-gpt2",
+    "safetensors": "export, convert hf-roberta, convert hf-gpt2",
     "shtab": "--print-completion",
 }
 

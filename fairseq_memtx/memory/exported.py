@@ -83,17 +83,19 @@ def load(folder: str | Path) -> SegmentLanguageModel:
 
 def _configuration(path: Path) -> dict[str, Any]:
     """What a JSON says, part by part of the right kind."""
+    for file in (path, path.with_name(WEIGHTS)):
+        if not file.is_file():
+            raise ValueError(f"there is no {file}: give what fairseq-memtx export wrote")
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as cause:
-        raise ValueError(f"there is no {path}: give what fairseq-memtx export wrote") from cause
     except (OSError, ValueError, RecursionError) as cause:
         raise ValueError(f"{path} cannot be read: {cause}") from cause
     if not isinstance(told, dict) or "format" not in told:
         raise ValueError(f"{path} is of no model: give what fairseq-memtx export wrote")
     if told["format"] != FORMAT:
         raise ValueError(
-            f"{path} has the format {told['format']}, and {FORMAT} is read: export the model again"
+            f"{path} has the format {str(told['format'])[:40]!r}, and {FORMAT} is read: export the "
+            "model again"
         )
     for name, kind in PARTS.items():
         if not isinstance(told.get(name), kind):
@@ -119,7 +121,7 @@ def _made(kind: type[Kind], told: Any) -> Kind:
         raise ValueError(f"{name} is {'unknown' if name in told else 'missing'}")
     for name, value in told.items():
         if type(value) is not (tuple if "bands" in name else wanted[name]):
-            raise ValueError(f"{name} is {value!r}")
+            raise ValueError(f"{name} is {str(value)[:40]!r}")
     return kind(**told)
 
 
