@@ -56,7 +56,7 @@ HISTORY = [
 ]
 # Of a stream's state, by the last part of its name: dimensions, and whether it is a mask.
 STATE = {"memory": (3, False), "rows": (3, False), "visible": (2, True)}
-STATE |= {"cache": (4, False), "cache_padding": (2, True)}
+STATE |= {"cache": (4, False), "cache_padding": (2, True), "A": (3, False), "z": (2, False)}
 OLD_STATE = ("memory", "cache", "cache_padding")
 METER = (int, str, str, dict)  # priority, name, class, state
 MOST = 1 << 31  # epochs, batches and updates

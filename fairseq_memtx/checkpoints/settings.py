@@ -55,6 +55,7 @@ SIZES = {
     "_layers": 1_000,
     "_positions": 1_000_000,
     "memory_tokens": 10_000,
+    "associative_channels": 10_000,
     "cache_length": 1_000_000,
 }
 MOST_ENTRIES = 100_000

@@ -16,14 +16,15 @@ from ..memory import MemoryTokens
 
 logger = logging.getLogger(__name__)
 
-CONTROLLER = ".memory_controller."
+# Parts that a checkpoint may have or not, whatever they are made of.
+PARTS = {".memory_controller.": "memory controller", ".layer_memory.": "layer memory"}
 
 
 def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dict[str, Any]:
     """A copy of ``state_dict`` whose memory is as large as the model's.
 
-    Memory tokens that both have are kept; the rest stay as the model initialised them. So does a
-    memory controller, if the checkpoint has none at all.
+    Memory tokens that both have are kept; the rest stay as the model initialised them. So do a
+    memory controller and the memories of layers, if the checkpoint has none at all.
 
     Args:
         model: to be loaded into.
@@ -45,10 +46,11 @@ def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dic
                 f"memory extension: {saved} memory tokens come from the checkpoint and "
                 f"{wanted - saved} are newly initialised"
             )
-    controllers = {key: value for key, value in own.items() if CONTROLLER in f".{key}"}
-    if controllers and not any(CONTROLLER in f".{key}" for key in fitted):
-        fitted.update(controllers)
-        _tell("memory extension: the checkpoint has no memory controller; it is newly initialised")
+    for part, what in PARTS.items():
+        new = {key: value for key, value in own.items() if part in f".{key}"}
+        if new and not any(part in f".{key}" for key in fitted):
+            fitted.update(new)
+            _tell(f"memory extension: the checkpoint has no {what}; it is newly initialised")
     return fitted
 
 

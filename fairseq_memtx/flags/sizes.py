@@ -11,7 +11,7 @@ _COUNTS = """
     encoder_layers decoder_layers encoder_attention_heads decoder_attention_heads encoder_embed_dim
     decoder_embed_dim encoder_ffn_embed_dim decoder_ffn_embed_dim decoder_input_dim
     decoder_output_dim max_positions max_source_positions max_target_positions tokens_per_sample
-    quant_noise_pq_block_size
+    quant_noise_pq_block_size associative_channels
 """.split()  # noqa: SIM905
 # Likewise: a part, from 0 on and below 1.
 _PARTS = """

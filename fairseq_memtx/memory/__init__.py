@@ -4,6 +4,7 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 ``C`` channels, ``H`` heads.
 """
 
+from .associative_memory import AssociativeMemory
 from .attention_capture import AttentionMaps, capture_attention
 from .bottleneck_skip import AttentionToMemoryAndSelf
 from .continued_text import ContinuedText
@@ -33,6 +34,7 @@ from .transformer_xl import TransformerXLLayer, run_transformer_xl
 from .word_bands import Band
 
 __all__ = [
+    "AssociativeMemory",
     "AttentionMaps",
     "AttentionSoftmax",
     "AttentionToMemoryAndSelf",

@@ -65,12 +65,12 @@ class ContinuedText:
         self.state["tokens"] = tokens
         rows = loop.embed(tokens, before)
         new = rows.size(1)
-        if first and loop.memory is not None:
+        if first and loop.rows_ahead:
             rows = torch.cat([self.state["memory"].to(rows), rows], dim=1)
         writes = loop.writes and loop.memory is not None
         rows = self._run(rows, last=not writes and tokens.size(1) == loop.segment_length)
         if first:
-            self.state["read"] = rows[:, : loop.memory_tokens]
+            self.state["read"] = rows[:, : loop.rows_ahead]
         self.length += new
         return loop.leave(rows[:, -new:])
 

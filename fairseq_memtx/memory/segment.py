@@ -1,7 +1,8 @@
 """Who sees whom inside a segment.
 
 A segment is ``[read memory; tokens; write memory]`` (RMT, section 3): both blocks hold the memory
-that came in, and the outputs of the write block are the memory that goes on.
+that came in, and the outputs of the write block are the memory that goes on. Where layers have
+memories (ARMT, section 3) it may be ``[tokens; write memory]``.
 
 Shapes: ``B`` streams, ``M`` memory tokens, ``T`` tokens of a segment, ``N`` rows at hand, ``R``
 rows of the segment up to the last of them, ``S`` rows in a cache, ``C`` channels.
@@ -57,7 +58,11 @@ class Segment:
         Args:
             visible: which rows of the cache may be seen, ``B x S``; None without a cache.
         """
-        hidden = self.hidden if self.padding is None else self.hidden | self.padding[:, None]
+        hidden = self.hidden
+        if self.padding is not None:
+            # Padding itself sees itself, since a softmax needs something.
+            others = ~torch.eye(len(hidden), dtype=torch.bool, device=hidden.device)
+            hidden = hidden | (self.padding[:, None] & others)
         if visible is not None:
             of_cache = ~visible[:, None] | self.blind[:, None]
             hidden = torch.cat([of_cache, hidden.expand(len(visible), -1, -1)], dim=2)
@@ -65,7 +70,11 @@ class Segment:
 
 
 def segment_mask(
-    memory_tokens: int, tokens: int, write: bool = True, device: torch.device | None = None
+    memory_tokens: int,
+    tokens: int,
+    write: bool = True,
+    device: torch.device | None = None,
+    read: bool = True,
 ) -> Tensor:
     """What each row of a segment may not see of it, True where it may not.
 
@@ -77,9 +86,12 @@ def segment_mask(
         tokens: ``T``.
         write: whether there is a write block, so ``2M + T`` rows, or not, ``M + T``.
         device: where to put the mask.
+        read: whether there is a read block.
     """
-    rows = memory_tokens + tokens + (memory_tokens if write else 0)
+    first = memory_tokens if read else 0
+    last = first + tokens
+    rows = last + (memory_tokens if write else 0)
     hidden = torch.ones(rows, rows, dtype=torch.bool, device=device).triu(1)
-    hidden[:memory_tokens, :memory_tokens] = False
-    hidden[memory_tokens + tokens :, memory_tokens + tokens :] = False
+    hidden[:first, :first] = False
+    hidden[last:, last:] = False
     return hidden

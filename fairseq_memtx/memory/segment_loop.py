@@ -3,6 +3,7 @@
 Data flow: the text is cut into segments of ``T`` tokens. Each becomes rows ``[read memory; tokens;
 write memory]``, which go through all layers at once. The tokens' rows are the features; the write
 block's are the memory of the next segment. Nothing is kept here: the state comes in and goes out.
+(Where layers keep what that wrote, there may be no read block; see `associative_memory`.)
 
 Shapes: ``B`` streams, ``T`` tokens of a segment, ``M`` memory tokens, ``N`` rows, ``C`` channels.
 """
@@ -73,6 +74,7 @@ class SegmentLoop:
             others; for a text in other forms than rows.
         leave: rows of tokens to features.
         padding_idx: the token that is none; None for a text without padding.
+        reads: whether there is a read block. There has to be one of the two.
         writes: whether there is a write block. Without one, what goes on is the read block.
         recurrent: whether memory goes on, or begins anew in each segment.
         memory_reads_cache: whether memory rows see what layers keep of earlier segments.
@@ -85,6 +87,7 @@ class SegmentLoop:
     embed: Callable[[Tensor, int], Tensor] = rows_from
     leave: Callable[[Tensor], Tensor] = unchanged
     padding_idx: int | None = None
+    reads: bool = True
     writes: bool = True
     recurrent: bool = True
     memory_reads_cache: bool = False
@@ -94,6 +97,11 @@ class SegmentLoop:
     def memory_tokens(self) -> int:
         """``M``."""
         return 0 if self.memory is None else len(self.memory.weight)
+
+    @property
+    def rows_ahead(self) -> int:
+        """Rows of the read block."""
+        return self.memory_tokens if self.reads else 0
 
     def read(
         self,
@@ -146,10 +154,10 @@ class SegmentLoop:
         """
         state = self.begin(state, len(tokens), reset)
         rows = self.embed(tokens, 0)
-        first, last = self.memory_tokens, self.memory_tokens + rows.size(1)
+        first, last = self.rows_ahead, self.rows_ahead + rows.size(1)
         if self.memory is not None:
             block = state["memory"].to(rows)
-            rows = torch.cat([block, rows, block] if self.writes else [block, rows], dim=1)
+            rows = torch.cat([block] * self.reads + [rows] + [block] * self.writes, dim=1)
         visible = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
         if self.padding_idx is not None:
             visible[:, first:last] = tokens.ne(self.padding_idx)
@@ -199,9 +207,9 @@ class SegmentLoop:
         """
         end = begin + visible.size(1)
         writes = self.writes and self.memory is not None
-        hidden = segment_mask(self.memory_tokens, tokens, writes, visible.device)
+        hidden = segment_mask(self.memory_tokens, tokens, writes, visible.device, self.reads)
         of_memory = torch.ones(len(hidden), dtype=torch.bool, device=visible.device)
-        of_memory[self.memory_tokens : self.memory_tokens + tokens] = False
+        of_memory[self.rows_ahead : self.rows_ahead + tokens] = False
         whole = begin == 0 and last
         return Segment(
             hidden[begin:end, :end],
@@ -212,7 +220,7 @@ class SegmentLoop:
             writes and last,
             begin,
             last,
-            self.segment_length + (2 if writes else 1) * self.memory_tokens,
+            self.segment_length + (self.reads + writes) * self.memory_tokens,
             constants,
         )
 

@@ -5,13 +5,16 @@ Shapes: ``B`` streams, ``N`` rows at hand, ``R`` rows of their segment up to the
 """
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from .associative_memory import AssociativeMemory
 from .relative_attention import RelativeAttention, distance_embedding
 from .row_cache import with_rows
 from .segment import Segment
+from .segment_loop import Layers
 from .state import State, inside, under
 
 
@@ -27,6 +30,7 @@ class TransformerXLLayer(nn.Module):
         activation_dropout: inside the feed-forward sub-layer.
         activation: inside the feed-forward sub-layer.
         cache_length: ``S`` of a full cache.
+        layer_memory: what it reads before and writes after; None for a layer without.
     """
 
     def __init__(
@@ -39,8 +43,10 @@ class TransformerXLLayer(nn.Module):
         activation_dropout: float = 0.0,
         activation: Callable[[Tensor], Tensor] = nn.functional.relu,
         cache_length: int = 0,
+        layer_memory: AssociativeMemory | None = None,
     ) -> None:
         super().__init__()
+        self.layer_memory = layer_memory
         self.cache_length = cache_length
         self.self_attn = RelativeAttention(channels, heads, attention_dropout)
         self.self_attn_layer_norm = nn.LayerNorm(channels)
@@ -61,12 +67,21 @@ class TransformerXLLayer(nn.Module):
 
         Args:
             rows: ``B x N x C``.
-            state: the cache; while a segment is written, also ``keys`` and ``values`` of cache and
-                segment so far, each ``B x H x (S + R - N) x D``.
+            state: the cache; the layer's memory; while a segment is written, also ``keys`` and
+                ``values`` of cache and segment so far, each ``B x H x (S + R - N) x D``.
             segment: what is known of the rows.
             positions: `RelativeAttention.positions` of ``S + R`` rows.
             biases: those that all layers share, ``2 x H x D``.
         """
+        run: Layers = partial(self._run, positions=positions, biases=biases)
+        if self.layer_memory is not None:
+            run = partial(self.layer_memory, run)
+        return run(rows, state, segment)
+
+    def _run(
+        self, rows: Tensor, state: State, segment: Segment, positions: Tensor, biases: Tensor
+    ) -> tuple[Tensor, State]:
+        """Without its memory."""
         past = None
         if "keys" in state:
             past = state["keys"], state["values"]
@@ -81,7 +96,7 @@ class TransformerXLLayer(nn.Module):
         return x, after if segment.last else {**after, "keys": keys, "values": values}
 
     def skip(self, rows: Tensor, state: State, segment: Segment) -> State:
-        """The state after rows that go past this layer (LayerDrop): it keeps them all the same."""
+        """The cache after rows that go past this layer (LayerDrop): it keeps them all the same."""
         return with_rows(state, rows, segment, self.cache_length)
 
 
@@ -114,7 +129,7 @@ def run_transformer_xl(
         own = inside(state, name)
         arguments = (rows, own, segment, tables[name], biases)
         if name in left_out:
-            own = layer.skip(rows, own, segment)
+            own = {**own, **layer.skip(rows, own, segment)}
         elif recompute:
             rows, own = checkpoint(layer, *arguments, use_reentrant=False)
         else:

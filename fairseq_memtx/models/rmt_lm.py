@@ -1,10 +1,11 @@
-"""Recurrent Memory Transformer as a language model, arXiv:2207.06881.
+"""Recurrent Memory Transformer as a language model, arXiv:2207.06881, and ARMT, arXiv:2407.04841.
 
-The decoder cuts its text into segments of ``--tokens-per-sample`` tokens and hands memory, a
-Transformer-XL cache, or both from one to the next; see `recurrent_decoder`. Who keeps the state of
-a text between two windows is not decided here but in the task.
+The decoder cuts its text into segments of ``--tokens-per-sample`` tokens and hands memory, memories
+of its layers, a Transformer-XL cache, or all of them from one to the next; see `segment_decoder`.
+Who keeps the state of a text between two windows is not decided here but in the task.
 """
 
+import argparse
 from dataclasses import dataclass, field
 
 from fairseq.dataclass import ChoiceEnum
@@ -55,6 +56,20 @@ class RmtLanguageModelConfig(TransformerLanguageModelConfig):
     memory_reads_cache: bool = field(
         default=False, metadata={"help": "let memory rows see the Transformer-XL cache"}
     )
+    layer_memory: ChoiceEnum(["none", "associative"]) = field(  # type: ignore[valid-type]
+        default="none",
+        metadata={
+            "help": "a memory in every layer, into which the write block is written; beside "
+            "--memory-recurrence none it is the only one that goes on, and there is no read block"
+        },
+    )
+    associative_channels: int = field(
+        default=64, metadata={"help": "channels of the keys of --layer-memory associative (d_mem)"}
+    )
+    associative_correction: bool = field(
+        default=True,
+        metadata={"help": "let a key count once, however often it is written; false: every time"},
+    )
     cache_length: int = field(
         default=0, metadata={"help": "rows of earlier segments that every layer sees"}
     )
@@ -81,6 +96,12 @@ WITH_SCORES = ("cross_entropy", "adaptive_loss", "label_smoothed_cross_entropy")
 
 def _on_transformer_xl(args) -> bool:
     return args.backbone == "transformer-xl"
+
+
+def _truth(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word} is neither true nor false")
+    return word.lower() == "true"
 
 
 @register_model("rmt_lm", dataclass=RmtLanguageModelConfig)
@@ -137,6 +158,11 @@ class RmtLanguageModel(TransformerLanguageModel):
             "the layers have no scales or norms of NormFormer",
         ),
         Ignored(
+            "associative_channels associative_correction",
+            "it belongs to --layer-memory associative, which is not given",
+            when=lambda args: args.layer_memory == "none",
+        ),
+        Ignored(
             "memory_recurrence memory_at_start_only memory_reads_cache",
             "it is about memory, and --memory-tokens is 0",
             when=lambda args: not args.memory_tokens,
@@ -147,6 +173,22 @@ class RmtLanguageModel(TransformerLanguageModel):
             when=lambda args: not args.cache_length,
         ),
     )
+
+    @classmethod
+    def add_args(cls, parser):
+        """The flags of the command line."""
+        # First, since fairseq lets the flag of what is on by default turn it off.
+        parser.add_argument(
+            "--associative-correction",
+            nargs="?",
+            const=True,
+            type=_truth,
+            help=RmtLanguageModelConfig()._get_help("associative_correction"),
+        )
+        parser.add_argument(
+            "--no-associative-correction", dest="associative_correction", action="store_false"
+        )
+        super().add_args(parser)
 
     @classmethod
     def build_model(cls, args, task) -> "RmtLanguageModel":
@@ -167,7 +209,10 @@ class RmtLanguageModel(TransformerLanguageModel):
         else:
             channels = args.decoder_input_dim
             embed_tokens = cls.build_embedding(args, task.source_dictionary, channels)
-        return cls(decoder(args, task.target_dictionary, embed_tokens))
+        model = cls(decoder(args, task.target_dictionary, embed_tokens))
+        # What a window's last segment writes is read in the next window, without a gradient.
+        model.weights_may_rest = args.layer_memory != "none"
+        return model
 
     @classmethod
     def from_pretrained(cls, *args, **kwargs):
@@ -241,6 +286,17 @@ def check(args, vocabulary: int) -> None:
         )
     if args.memory_at_start_only and not args.memory_tokens:
         raise MemtxError("--memory-at-start-only needs memory, and --memory-tokens is 0: give some")
+    if args.layer_memory != "none":
+        if not args.memory_tokens:
+            raise MemtxError(
+                f"--layer-memory {args.layer_memory} is written by memory tokens, and "
+                "--memory-tokens is 0: give some"
+            )
+        if args.memory_at_start_only:
+            raise MemtxError(
+                f"--layer-memory {args.layer_memory} is written by the write block, which "
+                "--memory-at-start-only leaves out: leave out one of the two"
+            )
 
 
 ARCHITECTURES = (
@@ -251,6 +307,9 @@ ARCHITECTURES = (
     "transformer_xl_lm_enwik8",
     "rmt_transformer_xl_wiki103",
     "rmt_transformer_xl_enwik8",
+    "armt_lm",
+    "armt_lm_tiny",
+    "armt_lm_wiki103",
 )
 for name in ARCHITECTURES:
     presets.register("rmt_lm", name, fill_up=lambda args: None)  # the dataclass has the rest

@@ -3,13 +3,14 @@
 Shapes: those of `segment_decoder`.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
 from fairseq.models.transformer import TransformerDecoder
 from torch import Tensor, nn
 
-from ..memory import Segment, State, inside, under
+from ..memory import Layers, Segment, State, inside, under
 from .segment_decoder import NEVER, SegmentDecoder
 
 
@@ -40,27 +41,18 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
 
     def run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         """All layers. Of a segment that is being written they keep ``keys`` and ``values``."""
-        x = self.dropout_module(rows).transpose(0, 1)
+        x = self.dropout_module(rows)
         forbidden = self._mask(segment, x)
-        whole = segment.begin == 0 and segment.last
         dropped = self.dropped_layers()
         after: State = {}
         for name, layer in self.layers.named_children():
-            if name in dropped:
-                continue
             own = inside(state, name)
-            kept: dict[str, Any] | None = None if whole else {}
-            x, _, _ = layer(
-                x,
-                incremental_state=kept,
-                prev_self_attn_state=[own["keys"], own["values"]] if own else None,
-                self_attn_mask=forbidden,
-            )
-            if not segment.last:
-                saved = layer.self_attn._get_input_buffer(kept)
-                keys_values = {"keys": saved["prev_key"], "values": saved["prev_value"]}
-                after.update(under(name, keys_values))
-        x = x.transpose(0, 1)
+            if name not in dropped:
+                run: Layers = partial(_run_layer, layer, forbidden)
+                if layer.layer_memory is not None:
+                    run = partial(layer.layer_memory, run)
+                x, own = run(x, own, segment)
+            after.update(under(name, own))
         return (x if self.layer_norm is None else self.layer_norm(x)), after
 
     def _mask(self, segment: Segment, like: Tensor) -> Tensor:
@@ -82,3 +74,19 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
         """Logits, ``... x V``; with ``--predict-words-only`` what is no word is out of reach."""
         logits = super().output_layer(features)
         return logits.index_fill(-1, self.no_words, NEVER) if self.predict_words_only else logits
+
+def _run_layer(
+    layer: Any, forbidden: Tensor, rows: Tensor, state: State, segment: Segment
+) -> tuple[Tensor, State]:
+    """A layer of fairseq as one of `SegmentLoop`."""
+    kept: dict[str, Any] | None = None if segment.begin == 0 and segment.last else {}
+    x, _, _ = layer(
+        rows.transpose(0, 1),
+        incremental_state=kept,
+        prev_self_attn_state=[state["keys"], state["values"]] if "keys" in state else None,
+        self_attn_mask=forbidden,
+    )
+    if segment.last:
+        return x.transpose(0, 1), {}
+    saved = layer.self_attn._get_input_buffer(kept)
+    return x.transpose(0, 1), {"keys": saved["prev_key"], "values": saved["prev_value"]}

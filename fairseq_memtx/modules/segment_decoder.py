@@ -13,7 +13,15 @@ from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor
 
 from ..errors import MemtxError
-from ..memory import ContinuedText, MemoryTokens, Segment, SegmentLoop, State, moved
+from ..memory import (
+    AssociativeMemory,
+    ContinuedText,
+    MemoryTokens,
+    Segment,
+    SegmentLoop,
+    State,
+    moved,
+)
 from .segment_loss import segment_loss
 from .state_holder import StateHolder, StatesOfModels
 
@@ -25,15 +33,17 @@ class SegmentDecoder(FairseqIncrementalDecoder):
     """A decoder whose layers read segments; what the layers are is told by subclasses."""
 
     def settle_segments(self, cfg: Any) -> None:
-        """Take over the flags of `rmt_lm` about segments, and make the memory.
+        """Take over the flags of `rmt_lm` about segments, and make the memories.
 
         Args:
             cfg: the configuration of `rmt_lm`.
         """
         self.segment_length = cfg.tokens_per_sample
+        recurrent, in_layers = cfg.memory_recurrence == "segment", cfg.layer_memory != "none"
         self.memory_settings = {
+            "reads": recurrent or not in_layers,
             "writes": not cfg.memory_at_start_only,
-            "recurrent": cfg.memory_recurrence == "segment",
+            "recurrent": recurrent,
             "memory_reads_cache": cfg.memory_reads_cache,
             "recompute": cfg.checkpoint_segments,
         }
@@ -41,6 +51,15 @@ class SegmentDecoder(FairseqIncrementalDecoder):
         self.memory = (
             MemoryTokens(cfg.memory_tokens, self.embed_dim, 1.0) if cfg.memory_tokens else None
         )
+        # A part of the layer, by whose number it is found where fairseq leaves layers out.
+        for layer in self.layers.children():
+            layer.layer_memory = (
+                AssociativeMemory(
+                    self.embed_dim, cfg.associative_channels, cfg.associative_correction
+                )
+                if in_layers
+                else None
+            )
 
     def embed(self, tokens: Tensor, begin: int = 0) -> Tensor:
         """Rows of the tokens of a segment from ``begin`` on."""
@@ -167,6 +186,10 @@ class SegmentDecoder(FairseqIncrementalDecoder):
         ends: dict[str, tuple[int, ...]] = {"rows": (self.embed_dim,)}
         if self.memory is not None:
             ends["memory"] = tuple(self.memory.weight.shape)
+        layer: Any = next(self.layers.children())
+        if layer.layer_memory is not None:
+            features = layer.layer_memory.features
+            ends |= {"A": (features, self.embed_dim), "z": (features,)}
         for name, saved in state.items():
             end = ends.get(name.rpartition(".")[2], ())
             if len(saved) != streams or tuple(saved.shape[saved.dim() - len(end) :]) != end:

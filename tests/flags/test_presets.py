@@ -36,6 +36,9 @@ LANGUAGE_MODELS = [
     "transformer_xl_lm_enwik8",
     "rmt_transformer_xl_wiki103",
     "rmt_transformer_xl_enwik8",
+    "armt_lm",
+    "armt_lm_wiki103",
+    "armt_lm_tiny",
 ]
 GMAT = ["gmat_roberta", "gmat_roberta_base", "gmat_roberta_large", "gmat_roberta_tiny"]
 WMT = [name for name in ARCHITECTURES if name.endswith("_wmt")]

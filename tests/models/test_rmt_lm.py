@@ -14,6 +14,7 @@ from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.modules.state_holder import StateHolder
 
 SEGMENT = 4
+LAYER_MEMORY = ["--layer-memory", "associative", "--associative-channels", "5"]
 KINDS = {
     "memory": [],
     "one memory token": ["--memory-tokens", "1"],
@@ -24,7 +25,15 @@ KINDS = {
     "no recurrence": ["--memory-recurrence", "none"],
     "fairseq's layers": ["--backbone", "transformer"],
     "nothing": ["--memory-tokens", "0"],
-}
+    "layer memory": [*LAYER_MEMORY, "--memory-recurrence", "none"],
+    "layer memory of fairseq's layers": [
+        *LAYER_MEMORY, "--memory-recurrence", "none", "--backbone", "transformer",
+    ],
+    "layer memory, memory and cache": [
+        *LAYER_MEMORY, "--cache-length", "6", "--no-associative-correction",
+    ],
+}  # fmt: skip
+BY_FAIRSEQ = ("fairseq's layers", "layer memory of fairseq's layers")
 
 
 def build(
@@ -166,7 +175,10 @@ def test_reset_begins_anew(kind):
     torch.testing.assert_close(result[1:], model(tokens[1:])[0])
 
 
-@pytest.mark.parametrize("kind", ["memory", "memory and cache", "fairseq's layers"])
+@pytest.mark.parametrize(
+    "kind",
+    ["memory", "memory and cache", "fairseq's layers", "layer memory", BY_FAIRSEQ[1]],
+)
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize(("window", "stride"), [(1, 1), (2, 1), (3, 1), (4, 2), (3, 3)])
 def test_how_far_the_gradient_reaches(kind, checkpointing, window, stride):
@@ -251,7 +263,7 @@ def test_token_by_token(kind):
     """Generation gives what reading gives, over several segments, also after beams moved."""
     model, tokens = build(*KINDS[kind]), text(3 * SEGMENT + 1, streams=3)
     # fairseq's attention takes its softmax in float32.
-    close = {"rtol": 1e-5, "atol": 1e-6} if kind == "fairseq's layers" else {}
+    close = {"rtol": 1e-5, "atol": 1e-6} if kind in BY_FAIRSEQ else {}
     whole = model(tokens)[0]
     state: dict = {}
     steps = [model.decoder(tokens[:, :6], incremental_state=state)[0]]  # a prompt at once
@@ -351,6 +363,7 @@ def test_criterions_see_no_attention():
 
 
 LAYERDROP = ["memory", "memory and cache", "cache", "fairseq's layers", "nothing"]
+LAYERDROP += [kind for kind in KINDS if "layer memory" in kind]
 
 
 @pytest.mark.parametrize("kind", LAYERDROP)
@@ -464,7 +477,7 @@ def test_features_are_those_behind_the_logits(kind):
     for window in tokens.split(SEGMENT, dim=1):
         parts.append(model.extract_features(window, holder=holder)[0])
     torch.testing.assert_close(torch.cat(parts, dim=1), features)
-    close = {"rtol": 1e-5, "atol": 1e-6} if kind == "fairseq's layers" else {}
+    close = {"rtol": 1e-5, "atol": 1e-6} if kind in BY_FAIRSEQ else {}
     for end in range(1, tokens.size(1) + 1):
         step = model.decoder.extract_features(tokens[:, :end], incremental_state=state)[0]
         torch.testing.assert_close(step[:, -1], features[:, end - 1], **close)
