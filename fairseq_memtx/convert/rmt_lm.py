@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from ..errors import MemtxError
-from ..models.rmt_lm import RmtLanguageModelConfig
+from ..models.rmt_flags import RmtLanguageModelConfig
 from ..tasks.rmt_language_modeling import RmtLanguageModelingConfig, RmtLanguageModelingTask
 from .weights import check_shapes, new_checkpoint
 

@@ -75,6 +75,7 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
         logits = super().output_layer(features)
         return logits.index_fill(-1, self.no_words, NEVER) if self.predict_words_only else logits
 
+
 def _run_layer(
     layer: Any, forbidden: Tensor, rows: Tensor, state: State, segment: Segment
 ) -> tuple[Tensor, State]:

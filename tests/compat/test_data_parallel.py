@@ -14,7 +14,8 @@ from worker_pairs import call_workers
 from fairseq_memtx.compat.data_parallel import weights_may_rest
 from fairseq_memtx.criterions.segment_cross_entropy import SegmentCrossEntropy
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
-from fairseq_memtx.models.rmt_lm import RmtLanguageModel, RmtLanguageModelConfig
+from fairseq_memtx.models.rmt_flags import RmtLanguageModelConfig
+from fairseq_memtx.models.rmt_lm import RmtLanguageModel
 from fairseq_memtx.modules.state_holder import StateHolder
 
 DROPPED = {"dropout": 0.3, "attention_dropout": 0.2}

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.flags import presets
-from fairseq_memtx.models.rmt_lm import RmtLanguageModelConfig
+from fairseq_memtx.models.rmt_flags import RmtLanguageModelConfig
 
 ARCHITECTURES = [
     "mem_transformer",
