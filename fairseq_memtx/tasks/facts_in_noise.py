@@ -40,10 +40,26 @@ SEGMENTS = 8  # of a row, where nothing else is said
 class FactsInNoiseConfig(LengthCurveConfig):
     """What is told and asked, in which noise, and how long a row is."""
 
-    questions: str = field(default="one", metadata={"help": "what is asked: one, ..."})
-    facts: int = field(default=1, metadata={"help": "K: facts of a story"})
+    questions: str = field(
+        default="one",
+        metadata={
+            "help": "what is asked: one fact, the newest of several about one person, two-hops "
+            "(who has it and is where), or what qa1, qa2 or qa3 of bAbI ask"
+        },
+    )
+    facts: int = field(
+        default=1,
+        metadata={
+            "help": "K: facts of a story, pairs of them in two hops, sentences in qa1 to qa3"
+        },
+    )
     names: int = field(default=4, metadata={"help": "people that facts are about"})
     places: int = field(default=6, metadata={"help": "places where they are, the answers"})
+    babi: Optional[str] = field(
+        default=None,
+        metadata={"help": "folder with the files of bAbI, whose stories are told instead"},
+    )
+    babi_task: str = field(default="qa1", metadata={"help": "which of them: qa1 to qa20"})
     # fairseq makes a flag's choices of a type that it makes itself.
     placement: ChoiceEnum(PLACEMENTS) = field(  # type: ignore[valid-type]
         default="anywhere",
@@ -90,6 +106,8 @@ class FactsInNoiseTask(LengthCurveTask):
     """Train a language model to keep facts, and count the questions that it answers."""
 
     ignored_flags = (
+        Ignored("questions facts names places", "--babi has its own", when=lambda cfg: cfg.babi),
+        Ignored("babi_task", "--babi is not given", when=lambda cfg: not cfg.babi),
         Ignored("add_bos_token", "the rows have no beginning-of-sentence symbols"),
         Ignored(
             "max_target_positions",
@@ -109,9 +127,13 @@ class FactsInNoiseTask(LengthCurveTask):
         if not 0 <= cfg.shorter <= 1:
             raise MemtxError(f"--shorter {cfg.shorter} is no share: use 0 to 1")
         self.stages = Stages(cfg.segment_curriculum or str(cfg.segments or SEGMENTS))
-        self.teller = make_teller(cfg.questions, cfg.facts, cfg.names, cfg.places, None)
+        self.teller = make_teller(
+            cfg.questions, cfg.facts, cfg.names, cfg.places, cfg.babi, cfg.babi_task
+        )
         longest = max(self.stages.segments) * cfg.tokens_per_sample
-        self.noise = make_noise(cfg.noise, cfg.noise_words, longest, self.teller.answers)
+        # Every book has kitchens and gardens: the construction of BABILong leaves them in.
+        answers = [] if cfg.babi else self.teller.answers
+        self.noise = make_noise(cfg.noise, cfg.noise_words, longest, answers)
         self.dictionary = dictionary_of([*self.teller.words, *self.noise.vocabulary])
         self.chance = self.teller.chance
         self.least_segments = least_segments(self.teller, cfg.tokens_per_sample)
