@@ -60,6 +60,13 @@ class FactsInNoiseConfig(LengthCurveConfig):
         metadata={"help": "folder with the files of bAbI, whose stories are told instead"},
     )
     babi_task: str = field(default="qa1", metadata={"help": "which of them: qa1 to qa20"})
+    asked: int = field(
+        default=1,
+        metadata={
+            "help": "questions at the end of a row, whose answers are not told; more of them teach "
+            "faster"
+        },
+    )
     # fairseq makes a flag's choices of a type that it makes itself.
     placement: ChoiceEnum(PLACEMENTS) = field(  # type: ignore[valid-type]
         default="anywhere",
@@ -128,7 +135,7 @@ class FactsInNoiseTask(LengthCurveTask):
             raise MemtxError(f"--shorter {cfg.shorter} is no share: use 0 to 1")
         self.stages = Stages(cfg.segment_curriculum or str(cfg.segments or SEGMENTS))
         self.teller = make_teller(
-            cfg.questions, cfg.facts, cfg.names, cfg.places, cfg.babi, cfg.babi_task
+            cfg.questions, cfg.facts, cfg.names, cfg.places, cfg.babi, cfg.babi_task, cfg.asked
         )
         longest = max(self.stages.segments) * cfg.tokens_per_sample
         # Every book has kitchens and gardens: the construction of BABILong leaves them in.

@@ -87,7 +87,7 @@ class CurveWindows(Dataset):
                 "src_tokens": source,
                 "predicted": torch.full((len(rows), 1), source.size(1) - 1),
             },
-            "answers": torch.tensor([row.answer for row in rows]),
+            "answers": torch.tensor([row.answers[-1] for row in rows]),
             "segments": segments,
             "tokens": segments * self.segment_length,
             "first": begin == 0,

@@ -23,7 +23,7 @@ class FactRows(RowDataset):
         shorter: share of rows that have fewer segments, each number alike.
         least: segments that a row has at least.
         answers_alone: whether to tell a model with segments where the answers stand, which
-            then gives scores there alone, so that targets are ``B x 1`` and not ``B x L``.
+            then gives scores there alone, so that targets are ``B x questions`` and not ``B x L``.
     """
 
     def __init__(
@@ -51,18 +51,18 @@ class FactRows(RowDataset):
         return np.argsort(self.sizes, kind="stable")
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """``source`` and ``target``, ``L`` symbols each, the latter with the answer at its end."""
+        """``source`` and ``target``, ``L`` symbols each, answers where they are due."""
         row = self.examples.row(int(index), int(self.sizes[index]))
         source = torch.from_numpy(row.window(0, int(self.sizes[index])))
         target = torch.full_like(source, self.pad[1])
-        target[-1] = row.answer
+        target[row.asked] = torch.tensor(row.answers)
         return {"id": int(index), "source": source, "target": target}
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
         """A batch, ``B x L``, padded on the right."""
         batch = super().collater(samples)
         if batch and self.answers_alone:
-            last = batch["net_input"]["src_lengths"][:, None] - 1
-            batch["net_input"]["predicted"] = last
-            batch["target"] = batch["target"].gather(1, last)
+            asked = batch["target"].ne(self.pad[1]).nonzero()[:, 1].view(len(samples), -1)
+            batch["net_input"]["predicted"] = asked
+            batch["target"] = batch["target"].gather(1, asked)
         return batch

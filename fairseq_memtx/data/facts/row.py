@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from fairseq.data import Dictionary
 
-from ..stories import Story, Teller
+from ..stories import Asked, Story, Teller
 from .noise import Passage
 
 PLACEMENTS = ("anywhere", "start")
@@ -21,18 +21,20 @@ class Row:
     """A row that is not made yet.
 
     Attributes:
-        pieces: symbols of every sentence, in order, and of the question.
+        pieces: symbols of every sentence, in order, and of what is asked.
         begins: where each of them begins.
         passage: the noise around them.
         symbols: of the passage's words.
-        answer: the symbol that is to follow the question.
+        answers: the symbol that is to follow each question, in order.
+        asked: where their last symbols stand.
     """
 
     pieces: list[np.ndarray]
     begins: np.ndarray
     passage: Passage
     symbols: np.ndarray
-    answer: int
+    answers: list[int]
+    asked: list[int]
 
     def window(self, begin: int, end: int) -> np.ndarray:
         """Symbols ``begin`` to ``end``."""
@@ -54,7 +56,7 @@ class Row:
 
 def room_for_noise(story: Story, length: int) -> int:
     """Words of noise in a row of ``length`` symbols; negative where the story is longer."""
-    return length - sum(map(len, story.sentences)) - len(story.question)
+    return length - sum(map(len, story.sentences)) - len(_questions(story))
 
 
 def least_segments(teller: Teller, segment_length: int) -> int:
@@ -82,7 +84,7 @@ def lay_out(
     """
     pieces = [
         np.array([dictionary.index(word) for word in words])
-        for words in (*story.sentences, story.question)
+        for words in (*story.sentences, _questions(story))
     ]
     noise = room_for_noise(story, length)
     places = [0] * len(story.sentences)
@@ -91,4 +93,17 @@ def lay_out(
         places = sorted(passage.border(numbers.randrange(borders)) for _ in places)
     before = np.cumsum([0, *map(len, story.sentences)])
     begins = np.array([*places, noise]) + before
-    return Row(pieces, begins, passage, symbols, dictionary.index(story.answer))
+    asked, place = [], length - len(pieces[-1]) - 1
+    for question, _ in _asked(story):
+        place += len(question)
+        asked.append(place)
+    answers = [dictionary.index(answer) for _, answer in _asked(story)]
+    return Row(pieces, begins, passage, symbols, answers, asked)
+
+
+def _asked(story: Story) -> list[Asked]:
+    return [*story.before, (story.question, story.answer)]
+
+
+def _questions(story: Story) -> list[str]:
+    return [word for question, _ in _asked(story) for word in question]

@@ -6,10 +6,10 @@ from ...errors import MemtxError
 from .babi import Babi
 from .drawn_teller import DrawnTeller
 from .moving_people import WhereBefore, WherePerson, WhereThing
-from .story import Story, Teller
+from .story import Asked, Story, Teller
 from .told_facts import NewestFact, OneFact, TwoHops
 
-__all__ = ["QUESTIONS", "Babi", "Story", "Teller", "make_teller"]
+__all__ = ["QUESTIONS", "Asked", "Babi", "Story", "Teller", "make_teller"]
 
 QUESTIONS: dict[str, type[DrawnTeller]] = {
     "one": OneFact,
@@ -28,6 +28,7 @@ def make_teller(
     places: int,
     babi: str | None = None,
     babi_task: str = "qa1",
+    asked: int = 1,
 ) -> Teller:
     """The teller of the flags: of bAbI's files, if a folder with them is given, or one without.
 
@@ -40,4 +41,4 @@ def make_teller(
         raise MemtxError(
             f"--questions {questions} is not known: choose one of {', '.join(QUESTIONS)}"
         )
-    return QUESTIONS[questions](facts, names, places)
+    return QUESTIONS[questions](facts, names, places, asked)

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..drawn_examples import at_least, part_named, part_of
-from .story import Story, Teller
+from .story import Asked, Story, Teller
 from .word_lists import first
 
 SHARES = 8  # one story of eight is for validation, one for test
@@ -28,6 +28,7 @@ class DrawnTeller(Teller):
         facts: that are told, at least 1.
         names: of people there are, at least 1.
         places: they can be in, at least 2.
+        asked: questions of a story, at least 1; the same comes again where there are fewer.
 
     Raises:
         MemtxError: if a size is impossible, naming its flag.
@@ -36,11 +37,13 @@ class DrawnTeller(Teller):
     facts: int
     names: int
     places: int
+    asked: int = 1
 
     def __post_init__(self) -> None:
         at_least(1, "--facts", self.facts)
         at_least(1, "--names", self.names)
         at_least(2, "--places", self.places)
+        at_least(1, "--asked", self.asked)
 
     @property
     def people(self) -> list[str]:
@@ -72,6 +75,14 @@ class DrawnTeller(Teller):
             while part_of(self._from_first_place(story), SHARES) != part_named(split):
                 story = self.draw(numbers)
         return story
+
+    def asking(
+        self, sentences: list[list[str]], questions: list[Asked], numbers: random.Random
+    ) -> Story:
+        """A story of these sentences, with some of the questions that they answer."""
+        numbers.shuffle(questions)
+        *before, last = [questions[n % len(questions)] for n in range(self.asked)]
+        return Story(sentences, *last, tuple(before))
 
     def _from_first_place(self, story: Story) -> str:
         """The story with places as numbers, counted around the list from the first one told."""

@@ -54,7 +54,7 @@ class MovingPeople(DrawnTeller):
             world = World(people, self.answers, things)
             sentences = [world.next_sentence(numbers) for _ in range(self.facts)]
             questions = self.questions(world)
-        return Story(sentences, *numbers.choice(questions))
+        return self.asking(sentences, questions, numbers)
 
     @property
     def stories(self) -> int:

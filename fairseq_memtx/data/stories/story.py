@@ -3,15 +3,24 @@
 import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TypeAlias
+
+Asked: TypeAlias = tuple[list[str], str]  # a question and its answer
 
 
 @dataclass(frozen=True)
 class Story:
-    """Sentences in the order in which they are told, a question about them, and its answer."""
+    """Sentences in the order in which they are told, a question about them, and its answer.
+
+    Attributes:
+        before: further questions, which are asked before it, each with its answer. Answers are not
+            told, so that no question helps with another.
+    """
 
     sentences: list[list[str]]
     question: list[str]
     answer: str
+    before: tuple[Asked, ...] = ()
 
 
 class Teller(ABC):

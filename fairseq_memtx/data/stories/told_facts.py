@@ -40,8 +40,8 @@ class OneFact(DrawnTeller):
     def draw(self, numbers: random.Random) -> Story:
         people = numbers.sample(self.people, self.facts)
         places = numbers.choices(self.answers, k=self.facts)
-        asked = numbers.randrange(self.facts)
-        return Story(list(map(fact, people, places)), ["where", "is", people[asked]], places[asked])
+        questions = [(["where", "is", person], place) for person, place in zip(people, places)]
+        return self.asking(list(map(fact, people, places)), questions, numbers)
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class NewestFact(DrawnTeller):
             others = [place for place in self.answers if place != newest.get(person)]
             newest[person] = numbers.choice(others)
             sentences.append(fact(person, newest[person]))
-        asked = numbers.choice(again)
-        return Story(sentences, ["where", "is", asked], newest[asked])
+        questions = [(["where", "is", person], newest[person]) for person in again]
+        return self.asking(sentences, questions, numbers)
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,11 @@ class TwoHops(OneFact):
         people = [sentence[0] for sentence in told.sentences]
         sentences = told.sentences + [[p, "has", "the", thing] for p, thing in zip(people, things)]
         numbers.shuffle(sentences)
-        asked = things[people.index(told.question[-1])]
-        return Story(sentences, ["where", "is", "the", asked], told.answer)
+        places = {sentence[0]: sentence[-1] for sentence in told.sentences}
+        questions = [
+            (["where", "is", "the", thing], places[person]) for thing, person in zip(things, people)
+        ]
+        return self.asking(sentences, questions, numbers)
 
 
 def fact(person: str, place: str) -> list[str]:

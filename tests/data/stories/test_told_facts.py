@@ -111,3 +111,18 @@ def test_impossible_sizes_are_named(sizes, says):
         make_teller(*sizes)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("questions", "facts"), [("one", 4), ("two-hops", 3), ("newest", 6)])
+def test_every_question_of_several_has_the_answer_that_it_has_alone(questions, facts):
+    teller = make_teller(questions, facts, 4, 5, asked=3)
+    for seed in range(50):
+        story = teller.tell(random.Random(seed), "train")
+        asked = [*story.before, (story.question, story.answer)]
+        assert len(asked) == 3
+        for question, answer in asked:
+            where = {told[0]: told[-1] for told in story.sentences if told[1] == "is"}
+            owner = {told[-1]: told[0] for told in story.sentences if told[1] == "has"}
+            assert answer == where[owner.get(question[-1], question[-1])]
+        if questions != "newest":  # which may have fewer people to ask for
+            assert len({str(question) for question, _ in asked}) == 3
