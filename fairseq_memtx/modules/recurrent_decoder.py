@@ -26,9 +26,10 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
     def __init__(self, cfg: Any, dictionary: Any, embed_tokens: nn.Module) -> None:
         TransformerDecoder.__init__(self, cfg, dictionary, embed_tokens, no_encoder_attn=True)
         self.settle_segments(cfg)
-        no_words = [dictionary.bos(), dictionary.pad(), dictionary.unk()]
-        self.register_buffer("no_words", torch.tensor(no_words), persistent=False)
-        self.predict_words_only = cfg.predict_words_only
+        bias = torch.zeros(len(dictionary)) if cfg.predict_words_only else None
+        if bias is not None:
+            bias[[dictionary.bos(), dictionary.pad(), dictionary.unk()]] = NEVER
+        self.register_buffer("word_bias", bias, persistent=False)
 
     def embed(self, tokens: Tensor, begin: int = 0) -> Tensor:
         """Rows ``B x T x C`` of the tokens of a segment from ``begin`` on."""
@@ -73,7 +74,7 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
     def output_layer(self, features: Tensor) -> Tensor:
         """Logits, ``... x V``; with ``--predict-words-only`` what is no word is out of reach."""
         logits = super().output_layer(features)
-        return logits.index_fill(-1, self.no_words, NEVER) if self.predict_words_only else logits
+        return logits if self.word_bias is None else logits + self.word_bias
 
 
 def _run_layer(
