@@ -24,7 +24,7 @@ from ..written_aside import folder_aside
 
 # What names of weights begin with that are not taken over under the same name.
 OTHERS = ("version", "embed_tokens.", "project_in_dim.", "output_projection.", "adaptive_softmax.")
-OF_THE_LOOP = ("writes", "recurrent", "memory_reads_cache")
+OF_THE_LOOP = ("reads", "writes", "recurrent", "memory_reads_cache")
 NOT_EXPORTED = (
     "quant_noise_pq",
     "quant_noise_scalar",
@@ -111,6 +111,7 @@ def settings(decoder: Any, come: list[Words], go: list[Words]) -> LanguageModelS
     rows = len(getattr(positions, "weight", ()))
     # A model that is older than the flag has ReLU, see `TransformerXLDecoder`.
     relu = getattr(layer, "activation", None) is nn.functional.relu
+    in_layers = str(args.layer_memory) == "associative"
     loop = {name: decoder.memory_settings[name] for name in OF_THE_LOOP}
     return LanguageModelSettings(
         backbone=str(args.backbone),
@@ -133,6 +134,8 @@ def settings(decoder: Any, come: list[Words], go: list[Words]) -> LanguageModelS
         segment_length=decoder.segment_length,
         memory_tokens=args.memory_tokens,
         cache_length=args.cache_length,
+        associative_channels=args.associative_channels if in_layers else 0,
+        associative_correction=bool(args.associative_correction),
         **loop,
     )
 

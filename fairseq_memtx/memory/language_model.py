@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .activations import ACTIVATIONS
+from .associative_memory import AssociativeMemory
 from .language_model_settings import LanguageModelSettings
 from .segment import Segment
 from .segment_loop import SegmentLoop
@@ -75,6 +76,7 @@ class SegmentLanguageModel(nn.Module):
             self._embed,
             self.project_out_dim,
             settings.padding,
+            reads=settings.reads,
             writes=settings.writes,
             recurrent=settings.recurrent,
             memory_reads_cache=settings.memory_reads_cache,
@@ -113,9 +115,12 @@ class SegmentLanguageModel(nn.Module):
 
 
 def _layer(of: LanguageModelSettings) -> nn.Module:
-    activation = ACTIVATIONS[of.activation]
+    keys, activation = of.associative_channels, ACTIVATIONS[of.activation]
+    memory = AssociativeMemory(of.channels, keys, of.associative_correction) if keys else None
+    sizes = of.channels, of.ffn_channels, of.heads
     if of.backbone == "transformer":
-        return TransformerLayer(of.channels, of.ffn_channels, of.heads, activation, of.norm_first)
+        return TransformerLayer(*sizes, activation, of.norm_first, memory)
+    cache = of.cache_length
     return TransformerXLLayer(
-        of.channels, of.ffn_channels, of.heads, activation=activation, cache_length=of.cache_length
+        *sizes, activation=activation, cache_length=cache, layer_memory=memory
     )

@@ -33,10 +33,13 @@ class LanguageModelSettings:
         padding: the symbol that is none.
         segment_length: ``T``.
         memory_tokens: ``M``.
+        reads: of `SegmentLoop`.
         writes: of `SegmentLoop`.
         recurrent: of `SegmentLoop`.
         memory_reads_cache: of `SegmentLoop`.
         cache_length: rows of earlier segments that every layer of Transformer-XL sees.
+        associative_channels: of the keys of every layer's memory; 0 for layers without.
+        associative_correction: of `AssociativeMemory`.
 
     Raises:
         ValueError: if no model can be of these.
@@ -61,10 +64,13 @@ class LanguageModelSettings:
     padding: int
     segment_length: int
     memory_tokens: int
+    reads: bool
     writes: bool
     recurrent: bool
     memory_reads_cache: bool
     cache_length: int
+    associative_channels: int
+    associative_correction: bool
 
     def __post_init__(self) -> None:
         """Refuse what no model can be of."""
@@ -84,3 +90,4 @@ class LanguageModelSettings:
 
 _LEAST = dict.fromkeys(("layers", "channels", "ffn_channels", "heads", "segment_length"), 1)
 _LEAST |= {"output_channels": 1, "memory_tokens": 0, "cache_length": 0, "position_rows": 0}
+_LEAST["associative_channels"] = 0

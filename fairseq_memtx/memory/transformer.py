@@ -7,10 +7,12 @@ Shapes: ``B`` streams, ``N`` rows at hand, ``R`` rows of their segment up to the
 """
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from .associative_memory import AssociativeMemory
 from .segment import Segment
 from .softmax_attention import AttentionSoftmax
 from .state import State, inside, under
@@ -39,14 +41,14 @@ class SelfAttention(nn.Module):
 
         Args:
             rows: ``B x N x C``.
-            state: of the rows before them, each ``B x H x (R - N) x D``; empty if there are none.
+            state: those of the rows before them, each ``B x H x (R - N) x D``.
             hidden: what may not be read, True there; broadcasts to ``B x H x N x R``.
         """
         queries, keys, values = (
             project(rows).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
-        if state:
+        if "keys" in state:
             keys = torch.cat([state["keys"], keys], dim=2)
             values = torch.cat([state["values"], values], dim=2)
         scores = (queries * self.scaling) @ keys.transpose(2, 3)
@@ -64,6 +66,7 @@ class TransformerLayer(nn.Module):
         heads: ``H``.
         activation: inside the feed-forward sub-layer.
         norm_first: whether a norm is before its sub-layer, or after the sum.
+        layer_memory: what it reads before and writes after; None for a layer without.
     """
 
     def __init__(
@@ -73,9 +76,10 @@ class TransformerLayer(nn.Module):
         heads: int,
         activation: Callable[[Tensor], Tensor] = nn.functional.relu,
         norm_first: bool = False,
+        layer_memory: AssociativeMemory | None = None,
     ) -> None:
         super().__init__()
-        self.norm_first = norm_first
+        self.norm_first, self.layer_memory = norm_first, layer_memory
         self.self_attn = SelfAttention(channels, heads)
         self.self_attn_layer_norm = nn.LayerNorm(channels)
         self.activation = activation
@@ -84,13 +88,19 @@ class TransformerLayer(nn.Module):
         self.final_layer_norm = nn.LayerNorm(channels)
 
     def forward(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
-        """Rows and the state after them: ``keys`` and ``values``, while a segment is written.
+        """Rows and the state after them.
 
         Args:
             rows: ``B x N x C``.
-            state: of the segment's rows before them.
+            state: the layer's memory; while a segment is written, also ``keys`` and ``values``.
             segment: what is known of the rows.
         """
+        if self.layer_memory is None:
+            return self._run(rows, state, segment)
+        return cast(tuple[Tensor, State], self.layer_memory(self._run, rows, state, segment))
+
+    def _run(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
+        """Without its memory."""
         first, second, before = self.self_attn_layer_norm, self.final_layer_norm, self.norm_first
         read = first(rows) if before else rows
         attended, state = self.self_attn(read, state, segment.hidden_with(None))
