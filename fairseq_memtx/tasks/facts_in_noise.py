@@ -20,13 +20,14 @@ from fairseq.tasks import register_task
 from omegaconf import II
 from torch import Tensor
 
+from ..data.drawn_examples import part_named
 from ..data.facts import make_noise
 from ..data.facts.fact_rows import FactRows
 from ..data.facts.row import PLACEMENTS, least_segments
 from ..data.facts.stages import Stages
 from ..data.facts.story_examples import FactsInNoise
 from ..data.facts.vocabulary import check_known, dictionary_of
-from ..data.stories import make_teller
+from ..data.stories import Teller, make_teller
 from ..errors import MemtxError
 from ..flags.ignored_flags import Ignored, trains_transformer_xl
 from .length_curve import LengthCurveConfig, LengthCurveTask
@@ -94,8 +95,8 @@ class FactsInNoiseConfig(LengthCurveConfig):
         default=None,
         metadata={
             "help": "segments by stages, each until two validations in a row reach an accuracy "
-            "(1:0.99,2:0.99,4) or for a number of updates (1:2000,2:2000,4); they change between "
-            "epochs"
+            "(1:0.99,2:0.99,4) or for a number of updates (1:2000,2:2000,4), of fewer facts about "
+            "as many people (2x2:0.9,2x4:0.9,4); they change between epochs"
         },
     )
     train_size: int = field(default=3200, metadata={"help": "examples of an epoch"})
@@ -134,21 +135,40 @@ class FactsInNoiseTask(LengthCurveTask):
         if not 0 <= cfg.shorter <= 1:
             raise MemtxError(f"--shorter {cfg.shorter} is no share: use 0 to 1")
         self.stages = Stages(cfg.segment_curriculum or str(cfg.segments or SEGMENTS))
-        self.teller = make_teller(
-            cfg.questions, cfg.facts, cfg.names, cfg.places, cfg.babi, cfg.babi_task, cfg.asked
-        )
+        self.teller = self._make_teller(None)
+        self.tellers = [self._make_teller(facts) for facts in self.stages.facts]
         longest = max(self.stages.segments) * cfg.tokens_per_sample
         # Every book has kitchens and gardens: the construction of BABILong leaves them in.
         answers = [] if cfg.babi else self.teller.answers
         self.noise = make_noise(cfg.noise, cfg.noise_words, longest, answers)
         self.dictionary = dictionary_of([*self.teller.words, *self.noise.vocabulary])
         self.chance = self.teller.chance
-        self.least_segments = least_segments(self.teller, cfg.tokens_per_sample)
         self.reads_segments = True
         self.updates = 0
         # What goes into checkpoints: the words that the model knows, and the place in the stages.
         words = self.dictionary.symbols[self.dictionary.nspecial :]
         self.state.merge_state_dict({"words": words, "place": self.stages.begin()})
+
+    def _make_teller(self, facts: Optional[int]) -> Teller:
+        """Of the flags; or of so many facts, about the first people of the list, one fact each.
+
+        Names are learnt faster if there are as few of them as facts: each comes in every story.
+        """
+        cfg = self.cfg
+        names = cfg.names if facts is None else min(facts, cfg.names)
+        return make_teller(
+            cfg.questions, facts or cfg.facts, names, cfg.places, cfg.babi, cfg.babi_task, cfg.asked
+        )
+
+    @property
+    def told_by(self) -> Teller:
+        """The teller of the stage."""
+        return self.teller if self.cfg.length_curve else self.tellers[self.state.place["stage"]]
+
+    @property
+    def least_segments(self) -> int:
+        """That hold a story and what is asked."""
+        return least_segments(self.told_by, self.cfg.tokens_per_sample)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build a model; one with segments has positions for a segment, others for a row."""
@@ -191,9 +211,7 @@ class FactsInNoiseTask(LengthCurveTask):
         Raises:
             MemtxError: if no story fits into its rows, or a flag has no effect in training.
         """
-        examples = self.examples(split)
-        examples.set_epoch(epoch)
-        training = examples.part == "train"
+        training = part_named(split) == "train"
         if training:
             self._check_training()
             stage = self.state.place["stage"]
@@ -207,6 +225,8 @@ class FactsInNoiseTask(LengthCurveTask):
                 f"--tokens-per-sample {self.cfg.tokens_per_sample}, and a row has {self.segments}: "
                 "raise --segments (or the first stage of --segment-curriculum), or lower --facts"
             )
+        examples = self.examples(split)
+        examples.set_epoch(epoch)
         self.datasets[split] = FactRows(
             examples,
             self.cfg.tokens_per_sample,
@@ -229,7 +249,7 @@ class FactsInNoiseTask(LengthCurveTask):
         sizes = {"train": self.cfg.train_size, "valid": self.cfg.valid_size}
         size = next((n for name, n in sizes.items() if split.startswith(name)), self.cfg.test_size)
         return FactsInNoise(
-            self.teller,
+            self.told_by,
             self.noise,
             self.dictionary,
             str(self.cfg.placement),
@@ -246,7 +266,8 @@ class FactsInNoiseTask(LengthCurveTask):
         """Validation has rows as long as those of the stage."""
         self.judged = False
         for split, rows in list(self.datasets.items()):
-            if rows.examples.part != "train" and rows.segments != self.segments:
+            anew = rows.segments != self.segments or rows.examples.teller is not self.told_by
+            if rows.examples.part != "train" and anew:
                 self.load_dataset(split)
 
     def post_validate(self, model: BaseFairseqModel, stats: Dict[str, Any], agg: Any) -> None:

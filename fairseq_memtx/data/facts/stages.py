@@ -1,4 +1,4 @@
-"""A curriculum over the segments of a row, whose stages end when they are learnt, or after a while.
+"""A curriculum over segments of a row and facts in it; stages end when learnt, or after a while.
 
 Stages change between epochs alone, and all that is known of them lies in one dictionary, which goes
 into checkpoints, so that a run goes on in the stage in which it was stopped.
@@ -17,10 +17,12 @@ class Stages:
     Args:
         text: stages ``SEGMENTS:END`` in their order, such as ``1:0.99,2:0.99,4:2000,8``. A number
             with a point is the accuracy that two validations in a row have to reach, one without
-            a point the number of updates. The last stage goes on until training ends.
+            a point the number of updates. The last stage goes on until training ends. Behind
+            ``SEGMENTS`` may stand ``xFACTS``, as in ``2x2:0.9,2x4:0.9,4``.
 
     Attributes:
         segments: of every stage.
+        facts: of every stage, None where nothing is said of them.
 
     Raises:
         MemtxError: if the text says something else.
@@ -31,10 +33,13 @@ class Stages:
         if stages[-1][1] in ("", "..."):
             stages[-1] = (stages[-1][0], "1")
         try:
-            self.segments = [int(segments) for segments, _ in stages]
+            sizes = [size.partition("x")[::2] for size, _ in stages]
+            self.segments = [int(segments) for segments, _ in sizes]
+            self.facts = [int(facts) if facts else None for _, facts in sizes]
             self.ends = [float(end) if "." in end else int(end) for _, end in stages]
             accuracies = [end for end in self.ends if isinstance(end, float)]
-            if min(self.segments + self.ends) <= 0 or max(accuracies, default=1) > 1:
+            said = [facts for facts in self.facts if facts is not None]
+            if min(self.segments + self.ends + said) <= 0 or max(accuracies, default=1) > 1:
                 raise ValueError("a stage of nothing")
         except ValueError as cause:
             raise MemtxError(
