@@ -1,6 +1,5 @@
 """The checkpoint that a training run begins with: the one asked for, or the newest whole one."""
 
-import functools
 import logging
 import os
 import re
@@ -12,6 +11,7 @@ from fairseq.trainer import Trainer
 
 from ..compat.broadcast_state import told_by_first_worker
 from ..errors import MemtxError
+from ..put_around import put_around
 from . import safe_loading
 
 logger = logging.getLogger(__name__)
@@ -22,15 +22,13 @@ LAST = "checkpoint_last.pt"
 
 def guard_fairseq() -> None:
     """Let fairseq's trainer begin with a checkpoint that is there and whole."""
-    unguarded = Trainer.load_checkpoint
+    put_around("fairseq.trainer:Trainer.load_checkpoint", _load_checkpoint)
 
-    @functools.wraps(unguarded)
-    def load_checkpoint(trainer: Trainer, filename: str, *args: Any, **kwargs: Any) -> Any:
-        # Before anything is loaded, and sent to workers who would wait for it.
-        other = told_by_first_worker(trainer, lambda: taken_instead(trainer, filename))
-        return unguarded(trainer, other or filename, *args, **kwargs)
 
-    Trainer.load_checkpoint = load_checkpoint
+def _load_checkpoint(load: Any, trainer: Trainer, filename: str, *args: Any, **kwargs: Any) -> Any:
+    # Before anything is loaded, and sent to workers who would wait for it.
+    other = told_by_first_worker(trainer, lambda: taken_instead(trainer, filename))
+    return load(trainer, other or filename, *args, **kwargs)
 
 
 def taken_instead(trainer: Trainer, filename: str) -> str | None:

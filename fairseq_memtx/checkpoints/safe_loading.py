@@ -7,19 +7,19 @@ line that names it and what is wrong. torch's ``weights_only`` protection is ask
 every call, so that no variable of the environment switches it off.
 """
 
-import functools
 import inspect
 import os
 import re
 import stat
 import zipfile
-from typing import Any, Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from fairseq import checkpoint_utils
-from fairseq.trainer import Trainer
 
 from ..errors import MemtxError, begin_with, explain
+from ..put_around import put_around
 from . import contents, settings
 
 COPY_AGAIN = "copy it again, or use an earlier one"
@@ -72,13 +72,13 @@ def guard_fairseq() -> None:
     model can be built, or a state that does not fit the run that is to go on from it.
     """
     checkpoint_utils.torch = _TorchWithCheckedLoad()
-    checkpoint_utils.load_checkpoint_to_cpu = _guarded(checkpoint_utils.load_checkpoint_to_cpu)
-    for owner, name, of_file, what, to_use in [
-        (checkpoint_utils, "load_checkpoint_to_cpu", "path", "cannot be used", False),
-        (checkpoint_utils, "load_model_ensemble_and_task", "filenames", "makes no model", True),
-        (Trainer, "load_checkpoint", "filename", "does not fit this run", True),
+    put_around("fairseq.checkpoint_utils:load_checkpoint_to_cpu", _load_to_cpu)
+    for place, of_file, what in [
+        ("fairseq.checkpoint_utils:load_checkpoint_to_cpu", "path", "cannot be used"),
+        ("fairseq.checkpoint_utils:load_model_ensemble_and_task", "filenames", "makes no model"),
+        ("fairseq.trainer:Trainer.load_checkpoint", "filename", "does not fit this run"),
     ]:
-        setattr(owner, name, _naming_its_file(getattr(owner, name), of_file, what, to_use))
+        put_around(place, partial(_naming_its_file, of_file, what))
 
 
 class _TorchWithCheckedLoad:
@@ -93,48 +93,38 @@ class _TorchWithCheckedLoad:
         return getattr(torch, name)
 
 
-def _guarded(load_checkpoint_to_cpu: Callable[..., dict[str, Any]]) -> Callable:
-    @functools.wraps(load_checkpoint_to_cpu)
-    def load(path: str, arg_overrides: dict[str, Any] | None = None, *args: Any, **kwargs: Any):
-        check(checkpoint_utils.PathManager.get_local_path(path))
-        state = load_checkpoint_to_cpu(path, arg_overrides, *args, **kwargs)
-        for look in (settings.check_named_files, settings.forget_written_files):
-            look(state.get("cfg"), path, arg_overrides or {})
-        return state
-
-    return load
+def _load_to_cpu(
+    load: Any, path: str, arg_overrides: dict[str, Any] | None = None, *args: Any, **kwargs: Any
+) -> dict[str, Any]:
+    check(checkpoint_utils.PathManager.get_local_path(path))
+    state = load(path, arg_overrides, *args, **kwargs)
+    for look in (settings.check_named_files, settings.forget_written_files):
+        look(state.get("cfg"), path, arg_overrides or {})
+    return state
 
 
-def _naming_its_file(function: Callable, of_file: str, what: str, to_use: bool) -> Callable:
-    """The same function, whose errors name the file that its argument ``of_file`` does.
+def _naming_its_file(of_file: str, what: str, load: Any, *args: Any, **kwargs: Any) -> Any:
+    """What is loaded; errors name the file that the argument ``of_file`` does.
 
-    So can those that come up later where it loads a checkpoint ``to_use``; a run that finds none
-    uses none.
+    So can those that come up later where a checkpoint is loaded to be used, and not only read; a
+    run that finds none uses none.
     """
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def load(*args: Any, **kwargs: Any) -> Any:
-        named = _names(signature.bind(*args, **kwargs).arguments[of_file])
-        if to_use:
-            begin_with(None)
-        try:
-            loaded = function(*args, **kwargs)
-        except Exception as cause:
-            line = explain(cause)
-            if line is not None and named in line:
-                raise
-            told = f" {what}: {_first_line(cause)}" if line is None else f": {line}"
-            raise MemtxError(f"checkpoint {named}{told}") from cause
-        if to_use and loaded is not None:
-            begin_with(named)
-        return loaded
-
-    return load
-
-
-def _names(files: str | Sequence[str]) -> str:
-    return files if isinstance(files, str) else ", ".join(map(str, files))
+    files = inspect.signature(load).bind(*args, **kwargs).arguments[of_file]
+    named = files if isinstance(files, str) else ", ".join(map(str, files))
+    to_use = of_file != "path"
+    if to_use:
+        begin_with(None)
+    try:
+        loaded = load(*args, **kwargs)
+    except Exception as cause:
+        line = explain(cause)
+        if line is not None and named in line:
+            raise
+        told = f" {what}: {_first_line(cause)}" if line is None else f": {line}"
+        raise MemtxError(f"checkpoint {named}{told}") from cause
+    if to_use and loaded is not None:
+        begin_with(named)
+    return loaded
 
 
 def _first_line(error: BaseException) -> str:

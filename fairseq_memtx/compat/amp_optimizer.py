@@ -1,17 +1,14 @@
 """``--amp``, whose gradients fairseq unscales twice."""
 
-from fairseq.optim import AMPOptimizer
+from typing import Any
 
-from . import says
+from . import around
 
 UPSTREAM = "no thread found: AMPOptimizer.step in optim/amp_optimizer.py"
 
 
-def needed() -> bool:
-    return says(AMPOptimizer.step, "fp32_optimizer")
-
-
-def mend() -> None:
+@around("fairseq.optim:AMPOptimizer.step", told_by="fp32_optimizer")
+def mend(unmended: Any, optimizer: Any) -> None:
     """Divide the gradients of ``--amp`` by the scale of the loss once.
 
     torch's scaler remembers of every optimiser whether it was unscaled. fairseq
@@ -20,9 +17,5 @@ def mend() -> None:
     not mind gradients 128 times too small until they come near its epsilon; the scale grows while
     training goes well, and then they do.
     """
-    AMPOptimizer.step = _step
-
-
-def _step(optimizer: AMPOptimizer) -> None:
     optimizer.scaler.step(optimizer.optimizer)
     optimizer.scaler.update()

@@ -4,13 +4,15 @@ import numpy
 from fairseq.data import bucket_pad_length_dataset, data_utils
 from fairseq.data.audio import raw_audio_dataset
 
+from . import where
+
 UPSTREAM = (
     "no thread found: get_buckets in data/data_utils.py; "
     "numpy: https://github.com/numpy/numpy/pull/20327"
 )
 
 
-def needed() -> bool:
+def _fails() -> bool:
     try:
         data_utils.get_buckets(numpy.arange(4), 2)
     except TypeError:
@@ -18,6 +20,7 @@ def needed() -> bool:
     return False
 
 
+@where(_fails)
 def mend() -> None:
     """Let fairseq's ``data_utils.get_buckets`` say ``method``.
 

@@ -1,27 +1,18 @@
 """Binarised text is looked at before it is read, which fairseq does not do."""
 
-import functools
+from typing import Any
 
-from fairseq.data import indexed_dataset
-
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5543"
 
 
-def needed() -> bool:
-    return says(indexed_dataset.make_dataset, "MMapIndexedDataset")
-
-
-def mend() -> None:
+@around("fairseq.data.indexed_dataset:make_dataset", told_by="MMapIndexedDataset")
+def mend(
+    unchecked: Any, path: str, impl: str, fix_lua_indexing: bool = False, dictionary: Any = None
+) -> Any:
     """Put `check_set` in front of the one function by which fairseq opens binarised text."""
     from ..data.binarised_text import check_set
 
-    unchecked = indexed_dataset.make_dataset
-
-    @functools.wraps(unchecked)
-    def make_dataset(path, impl, fix_lua_indexing=False, dictionary=None):
-        check_set(path, impl, None if dictionary is None else len(dictionary))
-        return unchecked(path, impl, fix_lua_indexing, dictionary)
-
-    indexed_dataset.make_dataset = make_dataset
+    check_set(path, impl, None if dictionary is None else len(dictionary))
+    return unchecked(path, impl, fix_lua_indexing, dictionary)

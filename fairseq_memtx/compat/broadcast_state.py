@@ -2,6 +2,7 @@
 
 import functools
 from typing import Any, Callable
+from unittest import mock
 
 import torch.distributed
 from fairseq import checkpoint_utils
@@ -10,7 +11,7 @@ from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
 
 from ..errors import MemtxError, explain
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5603"
 
@@ -31,11 +32,8 @@ def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> 
     return message[0]
 
 
-def needed() -> bool:
-    return says(distributed_utils._broadcast_object_slow, "BytesIO", "load")
-
-
-def mend() -> None:
+@around("fairseq.distributed.utils:_broadcast_object_slow", told_by="BytesIO load")
+def mend(unmended: Any, obj: Any, src_rank: int, group: Any, dist_device: Any) -> Any:
     """Let several workers load a checkpoint.
 
     fairseq's workers read what the first one broadcasts with ``torch.load``, whose protection
@@ -48,22 +46,20 @@ def mend() -> None:
     another folder, as on two hosts without a common disk, they would not even wait. Now all of them
     end with the same line.
     """
-    distributed_utils._broadcast_object_slow = _broadcast_object
-    unmended = Trainer.load_checkpoint
+    return _broadcast_object(obj, src_rank, group, dist_device)
 
-    @functools.wraps(unmended)
-    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
-        if self.data_parallel_world_size == 1 or self.tpu:
-            return unmended(self, filename, *args, **kwargs)
-        _agree_on(filename, self.data_parallel_process_group)
-        read = checkpoint_utils.load_checkpoint_to_cpu
-        checkpoint_utils.load_checkpoint_to_cpu = _telling_others(read, self)
-        try:
-            return unmended(self, filename, *args, **kwargs)
-        finally:
-            checkpoint_utils.load_checkpoint_to_cpu = read
 
-    Trainer.load_checkpoint = load_checkpoint
+@mend.also("fairseq.trainer:Trainer.load_checkpoint")
+def _load_checkpoint(
+    unmended: Any, trainer: Trainer, filename: str, *args: Any, **kwargs: Any
+) -> Any:
+    if trainer.data_parallel_world_size == 1 or trainer.tpu:
+        return unmended(trainer, filename, *args, **kwargs)
+    _agree_on(filename, trainer.data_parallel_process_group)
+    read = checkpoint_utils.load_checkpoint_to_cpu
+    telling = functools.partial(_read_or_tell_others, read, trainer)
+    with mock.patch.object(checkpoint_utils, "load_checkpoint_to_cpu", telling):
+        return unmended(trainer, filename, *args, **kwargs)
 
 
 def told_by_first_worker(trainer: Trainer, decide: Callable[[], Any]) -> Any:
@@ -99,19 +95,15 @@ def _described(filename: str, there: bool) -> str:
     return filename if there else f"nothing, since it has no {filename}"
 
 
-def _telling_others(read: Any, trainer: Trainer) -> Any:
-    """`read`, which tells the workers that wait for a checkpoint when it cannot be read."""
-
-    @functools.wraps(read)
-    def load_checkpoint_to_cpu(path: str, *args: Any, load_on_all_ranks: bool = False) -> Any:
-        try:
-            return read(path, *args, load_on_all_ranks=load_on_all_ranks)
-        except Exception as error:
-            if not load_on_all_ranks:
-                line = explain(error) or f"worker 0 could not read checkpoint {path}: {error}"
-                group, device = trainer.data_parallel_process_group, trainer.device
-                message = [_Refusal(line)]
-                torch.distributed.broadcast_object_list(message, 0, group, device)
-            raise
-
-    return load_checkpoint_to_cpu
+def _read_or_tell_others(
+    read: Any, trainer: Trainer, path: str, *args: Any, load_on_all_ranks: bool = False
+) -> Any:
+    """What is `read`; where it cannot be, the workers that wait for it are told."""
+    try:
+        return read(path, *args, load_on_all_ranks=load_on_all_ranks)
+    except Exception as error:
+        if not load_on_all_ranks:
+            line = explain(error) or f"worker 0 could not read checkpoint {path}: {error}"
+            group, device = trainer.data_parallel_process_group, trainer.device
+            torch.distributed.broadcast_object_list([_Refusal(line)], 0, group, device)
+        raise

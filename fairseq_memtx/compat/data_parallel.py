@@ -8,15 +8,14 @@ from fairseq.modules import AdaptiveInput, LayerDropModuleList
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from . import where
+
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2879"
 
 logger = logging.getLogger(__name__)
 
 
-def needed() -> bool:
-    return distributed_fairseq_model.DistributedDataParallel is DistributedDataParallel
-
-
+@where(lambda: distributed_fairseq_model.DistributedDataParallel is DistributedDataParallel)
 def mend() -> None:
     """Let ``--ddp-backend pytorch_ddp`` start on a CPU, and wait for no weight that rests.
 
@@ -27,28 +26,16 @@ def mend() -> None:
     distributed_fairseq_model.DistributedDataParallel = _data_parallel
 
 
-def _data_parallel(
-    module: nn.Module,
-    device_ids: Any = None,
-    output_device: Any = None,
-    find_unused_parameters: bool = False,
-    **options: Any,
-) -> DistributedDataParallel:
+def _data_parallel(module: nn.Module, **options: Any) -> DistributedDataParallel:
     """That of torch, with the device and the search for unused weights that the model needs."""
     if all(parameter.device.type == "cpu" for parameter in module.parameters()):
-        device_ids = output_device = None
-    if not find_unused_parameters and weights_may_rest(module):
+        options |= {"device_ids": None, "output_device": None}
+    if not options.get("find_unused_parameters") and weights_may_rest(module):
         logger.info(
             "--find-unused-parameters is on: not every step needs every weight of the model"
         )
-        find_unused_parameters = True
-    return DistributedDataParallel(
-        module,
-        device_ids=device_ids,
-        output_device=output_device,
-        find_unused_parameters=find_unused_parameters,
-        **options,
-    )
+        options["find_unused_parameters"] = True
+    return DistributedDataParallel(module, **options)
 
 
 def weights_may_rest(model: nn.Module) -> bool:

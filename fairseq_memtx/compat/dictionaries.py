@@ -4,44 +4,29 @@ All families, tasks and commands read theirs by ``Dictionary.add_from_file``. fa
 file, takes a mark at the start of a file for a part of its first word, and takes counts below zero.
 """
 
-import functools
 import io
 from pathlib import Path
-from typing import Callable
+from typing import Any
 
-from fairseq.data import Dictionary
 from fairseq.file_io import PathManager
 
 from ..errors import MemtxError
 from ..text import read_text
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/4660"
 
 FORMAT = "a dictionary has a word, a space and a count in every line, as fairseq-preprocess writes"
 
 
-def needed() -> bool:
-    return says(Dictionary.add_from_file, "rsplit")
-
-
-def mend() -> None:
+@around("fairseq.data:Dictionary.add_from_file", told_by="rsplit")
+def mend(unchecked: Any, dictionary: Any, file: Any) -> None:
     """Put the check around the one method by which fairseq reads a dictionary."""
-    unchecked = Dictionary.add_from_file
-
-    @functools.wraps(unchecked)
-    def add_from_file(dictionary, file):
-        if isinstance(file, str):
-            _add(dictionary, Path(PathManager.get_local_path(file)), unchecked)
-        else:
-            unchecked(dictionary, file)
-
-    Dictionary.add_from_file = add_from_file
-
-
-def _add(dictionary: Dictionary, path: Path, unchecked: Callable[..., None]) -> None:
     from ..data.data_folder import what_it_is
 
+    if not isinstance(file, str):
+        return unchecked(dictionary, file)
+    path = Path(PathManager.get_local_path(file))
     if not path.exists():
         raise MemtxError(f"there is no dictionary {path}: {what_it_is(path.parent)}")
     text = read_text(path, FORMAT)

@@ -5,16 +5,12 @@ from typing import Any, Iterator
 
 from fairseq.logging import progress_bar
 
-from . import command
+from . import command, where
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1726"
 
 
-def needed() -> bool:
-    validate = command("validate")
-    return validate is not None and validate.progress_bar is progress_bar
-
-
+@where(lambda: getattr(command("validate"), "progress_bar", None) is progress_bar)
 def mend() -> None:
     """Let ``fairseq-validate`` pass over the batch that a worker has not.
 

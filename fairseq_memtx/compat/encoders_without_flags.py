@@ -6,14 +6,13 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.registry import REGISTRIES
 from hydra.core.config_store import ConfigStore
 
+from . import where
+
 GROUPS = ("bpe", "tokenizer")
 UPSTREAM = "no thread found: override_module_args in dataclass/utils.py"
 
 
-def needed() -> bool:
-    return any(map(_without_flags, GROUPS))
-
-
+@where(lambda: any(map(_without_flags, GROUPS)))
 def mend() -> None:
     """Give encoders that have no flags an empty configuration.
 

@@ -1,20 +1,17 @@
 """Data loaders that know their epoch and end with it."""
 
-import functools
 from typing import Any
 
-from fairseq.data.iterators import EpochBatchIterator
-
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1156"
+ITERATOR = "fairseq.data.iterators:EpochBatchIterator"
 
 
-def needed() -> bool:
-    return says(EpochBatchIterator.next_epoch_itr, "_get_iterator_for_epoch")
-
-
-def mend() -> None:
+@around(f"{ITERATOR}.next_epoch_itr", told_by="_get_iterator_for_epoch")
+def mend(
+    unmended: Any, iterator: Any, *args: Any, set_dataset_epoch: bool = True, **kwargs: Any
+) -> Any:
     """Give every epoch of training a data loader of its own.
 
     fairseq keeps the one that a process began with, and with it the order that was asked for then
@@ -27,28 +24,17 @@ def mend() -> None:
     Validation, which is the same in every epoch, keeps its loader and so its workers, unless it was
     left before its end (``--max-valid-steps``): then a thread still reads from it.
     """
-    unmended_next, unmended_load = (
-        EpochBatchIterator.next_epoch_itr,
-        EpochBatchIterator.load_state_dict,
-    )
-
-    @functools.wraps(unmended_next)
-    def next_epoch_itr(
-        iterator: Any, *args: Any, set_dataset_epoch: bool = True, **kwargs: Any
-    ) -> Any:
-        if set_dataset_epoch:
-            _keep_nothing(iterator)
-        elif iterator._cur_epoch_itr is not None and iterator._cur_epoch_itr.has_next():
-            iterator.dataloader = None
-        return unmended_next(iterator, *args, set_dataset_epoch=set_dataset_epoch, **kwargs)
-
-    @functools.wraps(unmended_load)
-    def load_state_dict(iterator: Any, state_dict: dict[str, Any]) -> None:
+    if set_dataset_epoch:
         _keep_nothing(iterator)
-        unmended_load(iterator, state_dict)
+    elif iterator._cur_epoch_itr is not None and iterator._cur_epoch_itr.has_next():
+        iterator.dataloader = None
+    return unmended(iterator, *args, set_dataset_epoch=set_dataset_epoch, **kwargs)
 
-    EpochBatchIterator.next_epoch_itr = next_epoch_itr
-    EpochBatchIterator.load_state_dict = load_state_dict
+
+@mend.also(f"{ITERATOR}.load_state_dict")
+def _load_state_dict(unmended: Any, iterator: Any, state_dict: dict[str, Any]) -> None:
+    _keep_nothing(iterator)
+    unmended(iterator, state_dict)
 
 
 def _keep_nothing(iterator: Any) -> None:

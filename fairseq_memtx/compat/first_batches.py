@@ -1,20 +1,14 @@
 """Batches that a resumed run makes as the run before it did."""
 
-import functools
 from typing import Any
 
-from fairseq.tasks import FairseqTask
-
-from . import says
+from . import around
 
 UPSTREAM = "no thread found: FairseqTask.get_batch_iterator in tasks/fairseq_task.py"
 
 
-def needed() -> bool:
-    return says(FairseqTask.get_batch_iterator, "can_reuse_epoch_itr")
-
-
-def mend() -> None:
+@around("fairseq.tasks:FairseqTask.get_batch_iterator", told_by="can_reuse_epoch_itr")
+def mend(unmended: Any, task: Any, dataset: Any, *args: Any, epoch: int = 1, **kwargs: Any) -> Any:
     """Let every process make the batches that a run makes in its first epoch.
 
     fairseq makes the batches of an iterator that it uses again once in a process, with the seed
@@ -24,27 +18,11 @@ def mend() -> None:
     twice and others never. Iterators that are made anew in every epoch, as with
     ``--update-epoch-batch-itr`` or several folders of data, have no such fault.
     """
-    unmended = FairseqTask.get_batch_iterator
-
-    @functools.wraps(unmended)
-    def get_batch_iterator(
-        task: Any,
-        dataset: Any,
-        *args: Any,
-        epoch: int = 1,
-        disable_iterator_cache: bool = False,
-        update_epoch_batch_itr: bool = False,
-        **kwargs: Any,
-    ) -> Any:
-        kwargs["disable_iterator_cache"] = disable_iterator_cache
-        kwargs["update_epoch_batch_itr"] = update_epoch_batch_itr
-        anew = disable_iterator_cache or update_epoch_batch_itr
-        made = dataset in task.dataset_to_epoch_iter
-        if anew or made or not task.can_reuse_epoch_itr(dataset):
-            return unmended(task, dataset, *args, epoch=epoch, **kwargs)
-        iterator = unmended(task, dataset, *args, epoch=1, **kwargs)
-        iterator.epoch = epoch
-        dataset.set_epoch(epoch)
-        return iterator
-
-    FairseqTask.get_batch_iterator = get_batch_iterator
+    anew = kwargs.get("disable_iterator_cache") or kwargs.get("update_epoch_batch_itr")
+    made = dataset in task.dataset_to_epoch_iter
+    if anew or made or not task.can_reuse_epoch_itr(dataset):
+        return unmended(task, dataset, *args, epoch=epoch, **kwargs)
+    iterator = unmended(task, dataset, *args, epoch=1, **kwargs)
+    iterator.epoch = epoch
+    dataset.set_epoch(epoch)
+    return iterator

@@ -1,33 +1,24 @@
 """Gradients on the CPU of a machine that has a GPU."""
 
-from typing import Callable
+from typing import Any, Callable
 
 import torch
-from fairseq import utils
 from torch import Tensor
 
-from . import says
+from . import around
 
 UPSTREAM = "no thread found: clip_grad_norm_ in utils.py"
 
 
-def needed() -> bool:
-    return says(utils.clip_grad_norm_, "current_device")
-
-
-def mend() -> None:
+@around("fairseq.utils:clip_grad_norm_", told_by="current_device")
+def mend(unmended: Any, params: Any, max_norm: float, aggregate_norm_fn: Any = None) -> Tensor:
     """Let ``--cpu`` train where there is a GPU too.
 
     fairseq (``utils.clip_grad_norm_``) takes the norm to the GPU wherever there is one, and then
     multiplies gradients on the CPU by it, which torch refuses.
     """
-    unmended = utils.clip_grad_norm_
-
-    def clip_grad_norm_(params, max_norm, aggregate_norm_fn=None) -> Tensor:
-        params = [params] if isinstance(params, Tensor) else list(params)
-        return unmended(params, max_norm, brought_to(params, aggregate_norm_fn))
-
-    utils.clip_grad_norm_ = clip_grad_norm_
+    params = [params] if isinstance(params, Tensor) else list(params)
+    return unmended(params, max_norm, brought_to(params, aggregate_norm_fn))
 
 
 def brought_to(

@@ -1,25 +1,24 @@
 """Runs in half precision that are stopped and resumed."""
 
-import functools
 from typing import Any, TypeGuard
 
 import torch
-from fairseq.optim import AMPOptimizer, FP16Optimizer, MemoryEfficientFP16Optimizer
 from torch import Tensor
 
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/755"
 
+KINDS = [
+    f"fairseq.optim:{kind}"
+    for kind in ("FP16Optimizer", "MemoryEfficientFP16Optimizer", "AMPOptimizer")
+]
 STATE = "half_precision"  # under this name it lies in the optimiser's state
 COUNTS = ("_iter", "_last_overflow_iter", "_last_rescale_iter", "_overflows_since_rescale")
 
 
-def needed() -> bool:
-    return says(FP16Optimizer.state_dict, "fp32_optimizer")
-
-
-def mend() -> None:
+@around(*(f"{kind}.state_dict" for kind in KINDS), told_by="fp32_optimizer")
+def mend(state_dict: Any, optimizer: Any) -> dict[str, Any]:
     """Save what fairseq forgets: weights in full precision, and when the loss was last scaled.
 
     With ``--fp16`` and bf16 it trains on a copy in float32 and saves the model's weights alone, of
@@ -27,35 +26,25 @@ def mend() -> None:
     the loss, and of ``--fp16`` not when the scale will grow. So a resumed run is another one. A
     fairseq without this mend passes over what is saved here.
     """
-    for kind in (FP16Optimizer, MemoryEfficientFP16Optimizer, AMPOptimizer):
-        kind.state_dict = _with_more(kind.state_dict)
-        kind.load_state_dict = _loading_more(kind.load_state_dict)
+    weights = [param.detach() for param in _exact_weights(optimizer)]
+    more = {"weights": weights, "scaler": _scaler_state(optimizer.scaler)}
+    return {**state_dict(optimizer), STATE: more}
 
 
-def _with_more(state_dict: Any) -> Any:
-    @functools.wraps(state_dict)
-    def with_more(self) -> dict[str, Any]:
-        more = {"weights": [param.detach() for param in _exact_weights(self)]}
-        return {**state_dict(self), STATE: {**more, "scaler": _scaler_state(self.scaler)}}
-
-    return with_more
-
-
-def _loading_more(load_state_dict: Any) -> Any:
-    @functools.wraps(load_state_dict)
-    def load(self, state: dict[str, Any], optimizer_overrides: Any = None) -> None:
-        state = dict(state)
-        more = state.pop(STATE, None)
-        load_state_dict(self, state, optimizer_overrides)
-        if not isinstance(more, dict):
-            return
-        _load_scaler(self.scaler, more.get("scaler"))
-        own, saved = _exact_weights(self), more.get("weights", ())
-        if own and _round_to(saved, own, self.fp16_params[0].dtype):
-            for param, exact in zip(own, saved):
-                param.data.copy_(exact)
-
-    return load
+@mend.also(*(f"{kind}.load_state_dict" for kind in KINDS))
+def _load(
+    load: Any, optimizer: Any, state_dict: dict[str, Any], optimizer_overrides: Any = None
+) -> None:
+    state = dict(state_dict)
+    more = state.pop(STATE, None)
+    load(optimizer, state, optimizer_overrides)
+    if not isinstance(more, dict):
+        return
+    _load_scaler(optimizer.scaler, more.get("scaler"))
+    own, saved = _exact_weights(optimizer), more.get("weights", ())
+    if own and _round_to(saved, own, optimizer.fp16_params[0].dtype):
+        for param, exact in zip(own, saved):
+            param.data.copy_(exact)
 
 
 def _exact_weights(optimizer: Any) -> list[Tensor]:

@@ -1,24 +1,18 @@
 """Processes that ``torchrun`` started are the workers of one run, with and without GPUs."""
 
-import functools
 import os
 from typing import Any
 
 import torch
-from fairseq.distributed import utils as distributed_utils
-from fairseq.trainer import Trainer
 
 from ..errors import MemtxError
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2879"
 
 
-def needed() -> bool:
-    return says(distributed_utils.call_main, "infer_init_method")
-
-
-def mend() -> None:
+@around("fairseq.distributed.utils:call_main", told_by="infer_init_method")
+def mend(unmended: Any, cfg: Any, main: Any, **kwargs: Any) -> None:
     """Make one run of the processes that ``torchrun`` started.
 
     fairseq looks at what ``torchrun`` says only where it sees several GPUs itself
@@ -26,16 +20,26 @@ def mend() -> None:
     host, every process was a run of its own that looked healthy, and wrote over the others'
     checkpoints.
     """
-    unmended = distributed_utils.call_main
+    if not cfg.common.tpu:
+        _join(cfg.distributed_training, torch.cuda.is_available() and not cfg.common.cpu)
+    unmended(cfg, main, **kwargs)
 
-    @functools.wraps(unmended)
-    def call_main(cfg: Any, main: Any, **kwargs: Any) -> None:
-        if not cfg.common.tpu:
-            _join(cfg.distributed_training, torch.cuda.is_available() and not cfg.common.cpu)
-        unmended(cfg, main, **kwargs)
 
-    distributed_utils.call_main = call_main
-    _refuse_to_train_apart()
+@mend.also("fairseq.trainer:Trainer.__init__")
+def _refuse_to_train_apart(
+    unmended: Any, trainer: Any, cfg: Any, *args: Any, **kwargs: Any
+) -> None:
+    """Stop a worker that trains alone after all: hydra imports the plugin too late for `_join`."""
+    workers = launched_workers()
+    if workers > 1 and cfg.distributed_training.distributed_world_size == 1:
+        raise MemtxError(
+            f"this is one of {workers} processes that were launched together, and each would "
+            "train alone: give distributed_training.distributed_world_size="
+            f"{workers} distributed_training.distributed_rank=$RANK "
+            "distributed_training.distributed_init_method=env:// "
+            "distributed_training.distributed_no_spawn=true"
+        )
+    unmended(trainer, cfg, *args, **kwargs)
 
 
 def launched_workers() -> int:
@@ -63,23 +67,3 @@ def _join(settings: Any, on_gpu: bool) -> None:
     settings.device_id, settings.distributed_no_spawn = 0, True  # fairseq would count GPUs
     if settings.distributed_backend == "nccl":
         settings.distributed_backend = "gloo"
-
-
-def _refuse_to_train_apart() -> None:
-    """Stop a worker that trains alone after all: hydra imports the plugin too late for `_join`."""
-    unmended = Trainer.__init__
-
-    @functools.wraps(unmended)
-    def __init__(self, cfg: Any, *args: Any, **kwargs: Any) -> None:
-        workers = launched_workers()
-        if workers > 1 and cfg.distributed_training.distributed_world_size == 1:
-            raise MemtxError(
-                f"this is one of {workers} processes that were launched together, and each would "
-                "train alone: give distributed_training.distributed_world_size="
-                f"{workers} distributed_training.distributed_rank=$RANK "
-                "distributed_training.distributed_init_method=env:// "
-                "distributed_training.distributed_no_spawn=true"
-            )
-        unmended(self, cfg, *args, **kwargs)
-
-    Trainer.__init__ = __init__

@@ -21,6 +21,7 @@ from typing import Any, Callable
 import fairseq.utils
 
 from ..errors import MemtxError
+from . import where
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1937"
 
@@ -34,11 +35,7 @@ OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-def needed() -> bool:
-    """Whether this fairseq still has the fault."""
-    return not hasattr(fairseq.utils, "eval")
-
-
+@where(lambda: not hasattr(fairseq.utils, "eval"))
 def mend() -> None:
     """Let ``eval`` be `literal` in all of fairseq."""
     for module in list(sys.modules.values()):

@@ -1,18 +1,16 @@
 """Where the first NaN of a training run comes from."""
 
-from fairseq.nan_detector import NanDetector
+from typing import Any
+
 from torch import nn
 
-from . import says
+from . import around
 
 UPSTREAM = "no thread found: NanDetector.add_hooks in nan_detector.py"
 
 
-def needed() -> bool:
-    return says(NanDetector.add_hooks, "bhook_fn")
-
-
-def mend() -> None:
+@around("fairseq.nan_detector:NanDetector.add_hooks", told_by="bhook_fn")
+def mend(unmended: Any, detector: Any, module: nn.Module) -> None:
     """Look at the gradients of modules that give a tensor, and of no others.
 
     When gradients are NaN, fairseq goes through the step once more with a hook on every module,
@@ -20,11 +18,6 @@ def mend() -> None:
     in what such a module gives, and finds none in the dict of lists of an encoder: the run ends
     with ``StopIteration`` in place of what was wrong.
     """
-    unmended = NanDetector.add_hooks
-
-    def add_hooks(detector: NanDetector, module: nn.Module) -> None:
-        backward, detector.backward = detector.backward, not any(True for _ in module.children())
-        unmended(detector, module)
-        detector.backward = backward
-
-    NanDetector.add_hooks = add_hooks
+    backward, detector.backward = detector.backward, not any(True for _ in module.children())
+    unmended(detector, module)
+    detector.backward = backward

@@ -4,13 +4,12 @@ import argparse
 
 import numpy
 
+from . import where
+
 UPSTREAM = "https://github.com/numpy/numpy/pull/23830"
 
 
-def needed() -> bool:
-    return not hasattr(numpy, "compat")
-
-
+@where(lambda: not hasattr(numpy, "compat"))
 def mend() -> None:
     """Give numpy 2 the name that it had.
 

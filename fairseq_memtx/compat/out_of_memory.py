@@ -1,6 +1,5 @@
 """A worker that runs out of memory in a step leaves no other waiting."""
 
-import functools
 from typing import Any
 
 import torch
@@ -9,18 +8,17 @@ from fairseq.trainer import Trainer
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import MemtxError
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/pull/3989"
 
 _ADVICE = "use smaller batches (--batch-size, --max-tokens)"
 
 
-def needed() -> bool:
-    return says(Trainer._fast_stat_sync_sum, "all_reduce_dict")
-
-
-def mend() -> None:
+@around("fairseq.trainer:Trainer._fast_stat_sync_sum", told_by="all_reduce_dict")
+def mend(
+    sum_figures: Any, trainer: Trainer, outputs: list, *stats: Any, ignore: bool = False
+) -> Any:
     """Let the other workers go on where one is out of memory, or end with it.
 
     fairseq leaves such a step out (``train_step`` in ``trainer.py``), but the worker then has no
@@ -28,28 +26,23 @@ def mend() -> None:
     Now it sends zeros. Under ``--ddp-backend pytorch_ddp`` the others already wait for its
     gradient, inside their backward pass, and nothing can be left out: it ends, with a line.
     """
-    sum_figures, log_out_of_memory = Trainer._fast_stat_sync_sum, Trainer._log_oom
+    if trainer.model.training:
+        figures = _figures_of_a_step(trainer, outputs)
+        if not outputs:
+            outputs, ignore = [figures], True  # fairseq makes zeros of them
+    return sum_figures(trainer, outputs, *stats, ignore=ignore)
 
-    @functools.wraps(sum_figures)
-    def _fast_stat_sync_sum(self, logging_outputs: list, *stats: Any, ignore: bool = False) -> Any:
-        if self.model.training:
-            figures = _figures_of_a_step(self, logging_outputs)
-            if not logging_outputs:
-                logging_outputs, ignore = [figures], True  # fairseq makes zeros of them
-        return sum_figures(self, logging_outputs, *stats, ignore=ignore)
 
-    @functools.wraps(log_out_of_memory)
-    def _log_oom(self, error: Exception) -> None:
-        log_out_of_memory(self, error)
-        in_parallel = isinstance(getattr(self.model, "module", None), DistributedDataParallel)
-        if in_parallel and self.model.training:
-            raise MemtxError(
-                f"worker {self.data_parallel_rank} is out of memory, and with --ddp-backend "
-                f"pytorch_ddp the others cannot go on without it: {_ADVICE}, or --ddp-backend "
-                "legacy_ddp, which leaves such a step out"
-            ) from error
-
-    Trainer._fast_stat_sync_sum, Trainer._log_oom = _fast_stat_sync_sum, _log_oom
+@mend.also("fairseq.trainer:Trainer._log_oom")
+def _log_oom(log_out_of_memory: Any, trainer: Trainer, error: Exception) -> None:
+    log_out_of_memory(trainer, error)
+    in_parallel = isinstance(getattr(trainer.model, "module", None), DistributedDataParallel)
+    if in_parallel and trainer.model.training:
+        raise MemtxError(
+            f"worker {trainer.data_parallel_rank} is out of memory, and with --ddp-backend "
+            f"pytorch_ddp the others cannot go on without it: {_ADVICE}, or --ddp-backend "
+            "legacy_ddp, which leaves such a step out"
+        ) from error
 
 
 def _figures_of_a_step(trainer: Trainer, logging_outputs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,11 +7,11 @@ longer stand beside their questions; a mark at a file's start is a word.
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 from ..errors import MemtxError
 from ..text import decode, read_lines
-from . import command, says
+from . import around
 
 UPSTREAM = "no thread found: buffered_read in fairseq_cli/interactive.py"
 
@@ -26,18 +26,11 @@ class Prompt(str):
     typed: str
 
 
-def needed() -> bool:
-    interactive = command("interactive")
-    return interactive is not None and says(interactive.buffered_read, "strip")
+@around("fairseq_cli.interactive:buffered_read", told_by="strip")
+def mend(unmended: Any, input: str, buffer_size: int) -> Iterator[list[Prompt]]:
+    """Let ``fairseq-interactive`` remember what was typed, for encoders to which spaces matter.
 
-
-def mend() -> None:
-    """Let ``fairseq-interactive`` remember what was typed, for encoders to which spaces matter."""
-    command("interactive").buffered_read = buffered_read
-
-
-def buffered_read(input: str, buffer_size: int) -> Iterator[list[Prompt]]:
-    """fairseq's, with `Prompt` in place of plain text; only a newline ends a line.
+    `Prompt` is in place of plain text, and only a newline ends a line.
 
     Raises:
         MemtxError: if the input cannot be read or is not UTF-8.

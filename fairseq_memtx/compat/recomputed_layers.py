@@ -3,21 +3,19 @@
 from typing import Any, Callable
 
 import torch
-from fairseq.modules import checkpoint_activations
 from torch.utils.checkpoint import checkpoint
 
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/pytorch/pytorch/issues/24005"
 
-_unmended = checkpoint_activations._checkpointed_forward
 
-
-def needed() -> bool:
-    return says(checkpoint_activations._checkpointed_forward, "CheckpointFunction")
-
-
-def mend() -> None:
+@around(
+    "fairseq.modules.checkpoint_activations:_checkpointed_forward", told_by="CheckpointFunction"
+)
+def mend(
+    unmended: Any, forward: Callable[..., Any], offload_to_cpu: bool, *args: Any, **kwargs: Any
+) -> Any:
     """Let layers that are recomputed be trained by several workers.
 
     fairseq's ``checkpoint_wrapper`` starts a backward pass inside the backward pass. There torch's
@@ -26,14 +24,8 @@ def mend() -> None:
     segments of a window or of a document, ``--find-unused-parameters``. torch's way without a pass
     of its own gives the same numbers.
     """
-    checkpoint_activations._checkpointed_forward = _checkpointed_forward
-
-
-def _checkpointed_forward(
-    forward: Callable[..., Any], offload_to_cpu: bool, *args: Any, **kwargs: Any
-) -> Any:
     if offload_to_cpu:  # torch has nothing like it
-        return _unmended(forward, offload_to_cpu, *args, **kwargs)
+        return unmended(forward, offload_to_cpu, *args, **kwargs)
     if not torch.is_grad_enabled():
         return forward(*args, **kwargs)
     return checkpoint(forward, *args, use_reentrant=False, **kwargs)

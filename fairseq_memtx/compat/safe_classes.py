@@ -6,6 +6,8 @@ from typing import Any
 import numpy
 import torch
 
+from . import where
+
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5603"
 
 
@@ -34,12 +36,13 @@ def safe_classes() -> list[Any]:
     ]
 
 
-def needed() -> bool:
+def _refused() -> bool:
     if not hasattr(torch.serialization, "get_safe_globals"):  # before torch 2.5
         return False
     return argparse.Namespace not in torch.serialization.get_safe_globals()
 
 
+@where(_refused)
 def mend() -> None:
     """Add what fairseq's checkpoints hold to torch's allow-list, and nothing else.
 

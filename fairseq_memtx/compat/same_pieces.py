@@ -5,70 +5,59 @@ prepared: it does not make punctuation uniform, and it knows no vocabulary, so t
 that the model has never seen. Nor does it know whether the text was lower-cased.
 """
 
-import functools
-from typing import Any, Callable
+from typing import Any
 
-from fairseq.hub_utils import GeneratorHubInterface
-from fairseq.models.roberta.hub_interface import RobertaHubInterface
-from fairseq.tasks import FairseqTask
-
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2160"
 
 
-def needed() -> bool:
-    return says(FairseqTask.build_bpe, "build_bpe")
-
-
-def mend() -> None:
+@around("fairseq.tasks:FairseqTask.build_bpe", told_by="build_bpe")
+def mend(build: Any, task: Any, settings: Any) -> Any:
     """Let every task build its tokenizer and BPE by the record of its data folder.
 
     ``fairseq-interactive`` and ``fairseq-generate`` ask the task for both. The hub interfaces do
     not, and get what it builds afterwards.
     """
-    from ..data.folder_pieces import folder_bpe, folder_tokenizer, record_of
-    from ..data.text_encoders import LowerCase, WholeText
+    from ..data.folder_pieces import folder_bpe
 
-    FairseqTask.build_tokenizer = _by_record(FairseqTask.build_tokenizer, folder_tokenizer)
-    FairseqTask.build_bpe = _by_record(FairseqTask.build_bpe, folder_bpe)
-
-    def finish_generator(hub: Any) -> None:
-        if record_of(hub.task, hub.cfg.bpe) is not None:
-            hub.tokenizer = hub.task.build_tokenizer(hub.cfg.tokenizer)
-            hub.bpe = hub.task.build_bpe(hub.cfg.bpe)
-
-    def finish_roberta(hub: Any) -> None:
-        record = record_of(hub.task, hub.cfg.bpe)
-        if record is not None and record.unit in ("words", "pieces"):
-            hub.bpe = WholeText(record)
-        elif record is not None and record.lowercase and hub.bpe is not None:
-            hub.bpe = LowerCase(hub.bpe)
-
-    for hub, finish in (
-        (GeneratorHubInterface, finish_generator),
-        (RobertaHubInterface, finish_roberta),
-    ):
-        hub.__init__ = _and_then(hub.__init__, finish)
+    return _by_record(build, folder_bpe, task, settings)
 
 
-def _by_record(build: Callable, wrap: Callable) -> Callable:
+@mend.also("fairseq.tasks:FairseqTask.build_tokenizer")
+def _build_tokenizer(build: Any, task: Any, settings: Any) -> Any:
+    from ..data.folder_pieces import folder_tokenizer
+
+    return _by_record(build, folder_tokenizer, task, settings)
+
+
+def _by_record(build: Any, wrap: Any, task: Any, settings: Any) -> Any:
     from ..data.folder_pieces import record_of
 
-    @functools.wraps(build)
-    def built(task: Any, settings: Any) -> Any:
-        encoder, record = build(task, settings), record_of(task, settings)
-        if record is None or record.unit in ("characters", "bytes"):
-            return encoder
-        return wrap(encoder, record, task, settings)
-
-    return built
+    encoder, record = build(task, settings), record_of(task, settings)
+    if record is None or record.unit in ("characters", "bytes"):
+        return encoder
+    return wrap(encoder, record, task, settings)
 
 
-def _and_then(build: Callable, finish: Callable[[Any], None]) -> Callable:
-    @functools.wraps(build)
-    def built(self: Any, *arguments: Any, **more: Any) -> None:
-        build(self, *arguments, **more)
-        finish(self)
+@mend.also("fairseq.hub_utils:GeneratorHubInterface.__init__")
+def _begin_generator(begin: Any, hub: Any, *arguments: Any, **more: Any) -> None:
+    from ..data.folder_pieces import record_of
 
-    return built
+    begin(hub, *arguments, **more)
+    if record_of(hub.task, hub.cfg.bpe) is not None:
+        hub.tokenizer = hub.task.build_tokenizer(hub.cfg.tokenizer)
+        hub.bpe = hub.task.build_bpe(hub.cfg.bpe)
+
+
+@mend.also("fairseq.models.roberta.hub_interface:RobertaHubInterface.__init__")
+def _begin_roberta(begin: Any, hub: Any, *arguments: Any, **more: Any) -> None:
+    from ..data.folder_pieces import record_of
+    from ..data.text_encoders import LowerCase, WholeText
+
+    begin(hub, *arguments, **more)
+    record = record_of(hub.task, hub.cfg.bpe)
+    if record is not None and record.unit in ("words", "pieces"):
+        hub.bpe = WholeText(record)
+    elif record is not None and record.lowercase and hub.bpe is not None:
+        hub.bpe = LowerCase(hub.bpe)

@@ -1,48 +1,37 @@
 """What ``sentence_prediction`` learns from: a row's first token, and targets in a text file."""
 
-import functools
 import logging
 import math
 from pathlib import Path
 from typing import Any
 
-from fairseq.tasks.sentence_prediction import SentencePredictionTask
-
 from ..errors import MemtxError
 from ..text import decode, read_lines
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2376"
+TASK = "fairseq.tasks.sentence_prediction:SentencePredictionTask"
 
 logger = logging.getLogger(__name__)
 
 
-def needed() -> bool:
-    return says(SentencePredictionTask.load_dataset, "regression_target")
-
-
-def mend() -> None:
+@around(f"{TASK}.load_dataset", told_by="regression_target")
+def mend(unchecked: Any, task: Any, split: str, *arguments: Any, **more: Any) -> Any:
     """Look at the flags and the targets of the task before it loads a set."""
     from ..data.binarised_text import count_sentences
 
-    unchecked = SentencePredictionTask.load_dataset
-
-    @functools.wraps(unchecked)
-    def load_dataset(task: Any, split: str, *arguments: Any, **more: Any) -> Any:
-        _check_tokens(task)
-        _tell_first_token(task)
-        file = Path(task.cfg.data) / "label" / f"{split}.label"
-        if task.cfg.regression_target and file.exists():
-            targets = check_targets(file, task.cfg.num_classes)
-            sentences = count_sentences(Path(task.cfg.data) / "input0" / f"{split}.bin")
-            if targets != sentences:
-                raise MemtxError(
-                    f"{file} has {targets} lines and '{split}' has {sentences} sentences: give "
-                    "every sentence a line"
-                )
-        return unchecked(task, split, *arguments, **more)
-
-    SentencePredictionTask.load_dataset = load_dataset
+    _check_tokens(task)
+    _tell_first_token(task)
+    file = Path(task.cfg.data) / "label" / f"{split}.label"
+    if task.cfg.regression_target and file.exists():
+        targets = check_targets(file, task.cfg.num_classes)
+        sentences = count_sentences(Path(task.cfg.data) / "input0" / f"{split}.bin")
+        if targets != sentences:
+            raise MemtxError(
+                f"{file} has {targets} lines and '{split}' has {sentences} sentences: give every "
+                "sentence a line"
+            )
+    return unchecked(task, split, *arguments, **more)
 
 
 def _check_tokens(task: Any) -> None:

@@ -9,7 +9,7 @@ from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 
 from ..errors import MemtxError
-from . import says
+from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2684"
 
@@ -17,11 +17,8 @@ TRIES = 3  # as many as fairseq, for storage that is away for a moment
 PAUSE = 2.5  # seconds between them
 
 
-def needed() -> bool:
-    return says(PathManager.copy, "copyfile")
-
-
-def mend() -> None:
+@around("fairseq.file_io:PathManager.copy", told_by="copyfile")
+def mend(unmended: Any, src_path: str, dst_path: str, overwrite: bool = False) -> bool:
     """Let fairseq write every checkpoint under another name and rename it once it is whole.
 
     fairseq writes the first of a set so, and copies that onto ``checkpoint_last.pt`` and
@@ -29,26 +26,22 @@ def mend() -> None:
     a full disk, it leaves them torn. Its second try to write the first goes on in the file behind
     the rest of the first try. Both now leave what was there before, and nothing half-written.
     """
-    unmended_copy, unmended_save = PathManager.copy, checkpoint_utils.torch_persistent_save
+    if not PathManager.supports_rename(dst_path):
+        return unmended(src_path, dst_path, overwrite=overwrite)
+    _write_aside(dst_path, lambda aside: unmended(src_path, aside, overwrite=True))
+    return True
 
-    def copy(src_path: str, dst_path: str, overwrite: bool = False) -> bool:
-        if PathManager.supports_rename(dst_path):
-            _write_aside(dst_path, lambda aside: unmended_copy(src_path, aside, overwrite=True))
-            return True
-        return unmended_copy(src_path, dst_path, overwrite=overwrite)
 
-    def torch_persistent_save(obj: Any, filename: str, async_write: bool = False) -> None:
-        def save(aside: str) -> None:
-            with open(aside, "wb") as file:
-                checkpoint_utils.torch.save(obj, file)
+@mend.also("fairseq.checkpoint_utils:torch_persistent_save")
+def _save(unmended: Any, obj: Any, filename: str, async_write: bool = False) -> None:
+    def save(aside: str) -> None:
+        with open(aside, "wb") as file:
+            checkpoint_utils.torch.save(obj, file)
 
-        if async_write or not PathManager.supports_rename(filename):
-            unmended_save(obj, filename, async_write=async_write)
-        else:
-            _write_aside(filename, save)
-
-    PathManager.copy = staticmethod(copy)
-    checkpoint_utils.torch_persistent_save = torch_persistent_save
+    if async_write or not PathManager.supports_rename(filename):
+        unmended(obj, filename, async_write=async_write)
+    else:
+        _write_aside(filename, save)
 
 
 def _write_aside(path: str, write: Callable[[str], Any]) -> None:

@@ -2,14 +2,17 @@
 
 from fairseq.tasks import LegacyFairseqTask, masked_lm
 
+from . import where
+
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/3924"
 
 
-def needed() -> bool:
+def _has_no_args() -> bool:
     task = masked_lm.MaskedLMTask
     return not issubclass(task, LegacyFairseqTask) and not hasattr(task, "args")
 
 
+@where(_has_no_args)
 def mend() -> None:
     """Let ``masked_lm --mask-whole-words`` find the settings of ``--bpe``.
 

@@ -1,49 +1,38 @@
 """Words cut in two by the border between two rows, which ``fairseq-eval-lm`` counts twice."""
 
-import functools
 from collections import Counter
 from typing import Any, Iterable, Iterator
 
-from . import command, says
+from . import around
 
 UPSTREAM = "no thread found: eval_lm in fairseq_cli/eval_lm.py"
 
 
-def needed() -> bool:
-    return command("eval_lm") is not None and says(command("eval_lm").eval_lm, "tgt_len")
-
-
-def mend() -> None:
+@around("fairseq_cli.eval_lm:eval_lm", told_by="tgt_len")
+def mend(
+    unchanged: Any,
+    models: Any,
+    source_dictionary: Any,
+    batch_iterator: Iterable[Any],
+    post_process: str | None = None,
+    *arguments: Any,
+    **more: Any,
+) -> dict[str, float]:
     """Let the loss of ``fairseq-eval-lm --remove-bpe`` be one per word.
 
     Rows are cut anywhere. fairseq adds the score of a piece to that of the next one, and counts no
     word for it, unless it is the last of its row: then the word counts there, and again in the
     next row, where it ends (`eval_lm`, ``range(tgt_len - 1)``).
     """
-    unchanged = command("eval_lm").eval_lm
-
-    @functools.wraps(unchanged)
-    def eval_lm(
-        models: Any,
-        source_dictionary: Any,
-        batch_iterator: Iterable[Any],
-        post_process: str | None = None,
-        *arguments: Any,
-        **more: Any,
-    ) -> dict[str, float]:
-        mark = {"subword_nmt": "@@", "@@ ": "@@"}.get(post_process or "")
-        counts: Counter[str] = Counter()
-        if mark is not None:
-            batch_iterator = _counted(batch_iterator, source_dictionary, mark, counts)
-        found = unchanged(
-            models, source_dictionary, batch_iterator, post_process, *arguments, **more
-        )
-        if counts["words"]:
-            loss = found["loss"] * counts.total() / counts["words"]
-            found = {**found, "loss": loss, "perplexity": 2**loss}
-        return found
-
-    command("eval_lm").eval_lm = eval_lm
+    mark = {"subword_nmt": "@@", "@@ ": "@@"}.get(post_process or "")
+    counts: Counter[str] = Counter()
+    if mark is not None:
+        batch_iterator = _counted(batch_iterator, source_dictionary, mark, counts)
+    found = unchanged(models, source_dictionary, batch_iterator, post_process, *arguments, **more)
+    if counts["words"]:
+        loss = found["loss"] * counts.total() / counts["words"]
+        found = {**found, "loss": loss, "perplexity": 2**loss}
+    return found
 
 
 def _counted(

@@ -1,10 +1,10 @@
 """What fairseq's parsers refuse, in one line that helps."""
 
 import argparse
-import functools
+from functools import partial
+from typing import Any
 
-from fairseq import options
-
+from ..put_around import put_around
 from ..refusals import explain
 
 OWNER = "this command, --arch, --task and --criterion"
@@ -12,14 +12,12 @@ OWNER = "this command, --arch, --task and --criterion"
 
 def guard_fairseq() -> None:
     """Let fairseq's parsers end with `refusals.explain`."""
-    unguarded = options.parse_args_and_arch
+    put_around("fairseq.options:parse_args_and_arch", _parse)
 
-    @functools.wraps(unguarded)
-    def parse_args_and_arch(parser, *args, **kwargs):
-        parser.error = functools.partial(_end, parser)
-        return unguarded(parser, *args, **kwargs)
 
-    options.parse_args_and_arch = parse_args_and_arch
+def _parse(parse: Any, parser: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> Any:
+    vars(parser)["error"] = partial(_end, parser)
+    return parse(parser, *args, **kwargs)
 
 
 def _end(parser: argparse.ArgumentParser, message: str) -> None:

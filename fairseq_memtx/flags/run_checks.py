@@ -6,114 +6,74 @@ stands a look at what is to come: what does not fit together, numbers that canno
 would be ignored.
 """
 
-import functools
 import importlib.util
 from typing import Any
 
 import torch
-from fairseq import criterions, models, tasks
 from fairseq.criterions import CRITERION_REGISTRY
-from fairseq.trainer import Trainer
+from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
+from fairseq.tasks import TASK_REGISTRY
 
 from ..errors import MemtxError
+from ..put_around import put_around
 from . import combinations, ignored_flags, sizes
 
 
 def guard_fairseq() -> None:
     """Put our looks in front of fairseq's functions."""
-    set_up, build, measure = tasks.setup_task, models.build_model, criterions.build_criterion
-    begin = Trainer.__init__
-
-    @functools.wraps(set_up)
-    def setup_task(cfg, **kwargs):
-        from_checkpoint = kwargs.get("from_checkpoint", False)
-        if from_checkpoint:
-            check_task(cfg)
-        else:
-            check_run(cfg)
-        task = set_up(cfg, **kwargs)
-        ignored_flags.check(type(task), cfg, from_checkpoint)
-        return task
-
-    @functools.wraps(build)
-    def build_model(cfg, task, from_checkpoint=False):
-        check_model(cfg, task, from_checkpoint)
-        return build(cfg, task, from_checkpoint)
-
-    @functools.wraps(measure)
-    def build_criterion(cfg, *args, from_checkpoint=False, **kwargs):
-        if not from_checkpoint:
-            check_criterion(cfg)
-        return measure(cfg, *args, from_checkpoint=from_checkpoint, **kwargs)
-
-    @functools.wraps(begin)
-    def begin_training(trainer, cfg, task, model, criterion, *args, **kwargs):
-        combinations.check_output(model, criterion)
-        begin(trainer, cfg, task, model, criterion, *args, **kwargs)
-
-    tasks.setup_task, models.build_model = setup_task, build_model
-    criterions.build_criterion = build_criterion
-    Trainer.__init__ = begin_training
+    put_around("fairseq.tasks:setup_task", _set_up_task)
+    put_around("fairseq.models:build_model", _build_model)
+    put_around("fairseq.criterions:build_criterion", _build_criterion)
+    put_around("fairseq.trainer:Trainer.__init__", _begin_training)
 
 
-def check_run(cfg: Any) -> None:
-    """Look at the whole run around a task, before it is set up.
-
-    Args:
-        cfg: the task's configuration; without a model around it, for generation and evaluation.
-
-    Raises:
-        MemtxError: for the first thing that is wrong.
-    """
-    run = ignored_flags.run_of(cfg)
-    name = _task(cfg)
-    sizes.check_run(run)
-    check_task(cfg)
+def _set_up_task(set_up: Any, cfg: Any, **kwargs: Any) -> Any:
+    """After a look at the run around the task, which in generation and evaluation has no model."""
+    from_checkpoint = kwargs.get("from_checkpoint", False)
+    name, run = _task(cfg), ignored_flags.run_of(cfg)
+    if not from_checkpoint:
+        sizes.check_run(run)
+    sizes.check_task(cfg, getattr(TASK_REGISTRY.get(name), "least", {}))
     arch = _arch(run)
-    if arch is not None:
+    if arch is not None and not from_checkpoint:
         combinations.check(arch, name)
         check_precision(getattr(run, "common", run))
+    task = set_up(cfg, **kwargs)
+    ignored_flags.check(type(task), cfg, from_checkpoint)
+    return task
 
 
-def check_task(cfg: Any) -> None:
-    """Look at the sizes of a task, from a command line or a checkpoint.
-
-    Raises:
-        MemtxError: for the first that makes no sense.
-    """
-    sizes.check_task(cfg, getattr(tasks.TASK_REGISTRY.get(_task(cfg)), "least", {}))
-
-
-def check_model(cfg: Any, task: Any, from_checkpoint: bool = False) -> None:
-    """Look at a model's flags and, where it was trained before, at the task that is to use it.
-
-    Raises:
-        MemtxError: if the task cannot use it, or a flag would be ignored.
-    """
+def _build_model(build: Any, cfg: Any, task: Any, from_checkpoint: bool = False) -> Any:
+    """After a look at its flags and, where it was trained before, at the task that is to use it."""
     name = ignored_flags.arch_of(cfg)
-    model = models.ARCH_MODEL_REGISTRY.get(name) or models.MODEL_REGISTRY.get(name)
-    if model is None:
-        return
-    if from_checkpoint:
-        combinations.check_trained(model, task)
-    else:
-        combinations.check_task(type(task), combinations.name_of(type(task)), name)
-    ignored_flags.check(model, cfg, from_checkpoint)
+    model = ARCH_MODEL_REGISTRY.get(name) or MODEL_REGISTRY.get(name)
+    if model is not None:
+        if from_checkpoint:
+            combinations.check_trained(model, task)
+        else:
+            combinations.check_task(type(task), combinations.name_of(type(task)), name)
+        ignored_flags.check(model, cfg, from_checkpoint)
+    return build(cfg, task, from_checkpoint)
 
 
-def check_criterion(cfg: Any) -> None:
-    """Look at the criterion of a training, within the configuration of the run.
+def _build_criterion(build: Any, cfg: Any, task: Any, from_checkpoint: bool = False) -> Any:
+    """After a look at the criterion of a training, within the configuration of the run."""
+    if not from_checkpoint:
+        run = ignored_flags.run_of(cfg)
+        name = getattr(cfg, "_name", None) or getattr(cfg, "criterion", None)
+        arch, task_name = _arch(run), _task(getattr(run, "task", None) or run)
+        if arch is not None and task_name is not None:
+            combinations.check_criterion(arch, task_name, name)
+        if name in CRITERION_REGISTRY:
+            ignored_flags.check(CRITERION_REGISTRY[name], cfg)
+    return build(cfg, task, from_checkpoint)
 
-    Raises:
-        MemtxError: if it does not fit the model and the task, or a flag would be ignored.
-    """
-    run = ignored_flags.run_of(cfg)
-    name = getattr(cfg, "_name", None) or getattr(cfg, "criterion", None)
-    arch, task = _arch(run), _task(getattr(run, "task", None) or run)
-    if arch is not None and task is not None:
-        combinations.check_criterion(arch, task, name)
-    if name in CRITERION_REGISTRY:
-        ignored_flags.check(CRITERION_REGISTRY[name], cfg)
+
+def _begin_training(
+    begin: Any, trainer: Any, cfg: Any, task: Any, model: Any, criterion: Any, *more: Any
+) -> None:
+    combinations.check_output(model, criterion)
+    begin(trainer, cfg, task, model, criterion, *more)
 
 
 def _arch(run: Any) -> str | None:

@@ -23,7 +23,7 @@ def main() -> None:
     before = {name: _shows(fault) for name, fault in faults.items()}
     import_module("fairseq_memtx.plugin")
     after = {name: _shows(fault) for name, fault in faults.items()}
-    still = [name for name, mend in asked.items() if mend.needed()]
+    still = [name for name, mend in asked.items() if mend.mend.needed()]
     print(json.dumps({"before": before, "after": after, "report": report, "still": still}))
 
 
