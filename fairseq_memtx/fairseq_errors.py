@@ -13,13 +13,11 @@ class Known(NamedTuple):
     """An error, and what is told in its place.
 
     Attributes:
-        kind: its class.
-        says: a pattern of what it says.
+        says: a pattern of its kind and words, such as ``ValueError: what it says``.
         line: ours, with the pattern's named groups in braces.
         through: the function it came through, where the words alone are too common.
     """
 
-    kind: type[Exception]
     says: str
     line: str
     through: str | None = None
@@ -28,7 +26,7 @@ class Known(NamedTuple):
 def line_for(error: BaseException) -> str | None:
     """Our line for an error in the table, or None."""
     for known in ERRORS:
-        found = isinstance(error, known.kind) and re.search(known.says, str(error), re.DOTALL)
+        found = re.search(known.says, f"{type(error).__name__}: {error}", re.DOTALL)
         if found and (known.through is None or _passed_through(error, known.through)):
             return known.line.format(**found.groupdict())
     return None
@@ -49,34 +47,28 @@ _OPTIMIZER = (
 
 ERRORS = [
     Known(
-        FileNotFoundError,
         r"Dataset not found: (?P<split>\S+) \((?P<folder>.*)\)",
         f"the data folder {{folder}} has no '{{split}}' set for this language pair: {_PREPROCESS}",
     ),
     Known(
-        AssertionError,
         r"could not find dataset: (?P<file>.*)",
         f"there is no set {{file}}: {_PREPROCESS}",
     ),
     Known(
-        AssertionError,
         r"Dataset contains mask_idx \(=(?P<token>\d+)\)",
         "the text has the token {token}, which is that of <mask>: use the dict.txt that it was "
         f"made with, or {_PREPROCESS}",
     ),
     Known(
-        AssertionError,
         r"Must set task.num_classes",
         "--num-classes is to be 1 or more: give as many as label/dict.txt has labels",
     ),
     Known(
-        RuntimeError,
         r"(not enough memory|can't allocate memory): you tried to allocate (?P<bytes>\d+) bytes",
         "this machine has not the {bytes} bytes of memory that were asked for: use smaller sizes, "
         "or a smaller batch",
     ),
     Known(
-        Exception,
         r"Size of sample #(?P<index>\d+) is invalid \(=(?P<size>.*?)\) since "
         r"max_positions=(?P<limit>.*?), skip",
         "sentence {index} has {size} tokens (source, target), more than the {limit} that the model "
@@ -84,152 +76,128 @@ ERRORS = [
         "--max-positions), or skip such sentences with --skip-invalid-size-inputs-valid-test",
     ),
     Known(
-        AssertionError,
         r"--replace-unk requires a raw text dataset",
         "--replace-unk cannot be done: leave it out, and cut text into pieces (--bpe), which are "
         "hardly ever unknown",
     ),
     Known(
-        ImportError,
         r"Please install (?P<package>\w+) to use WER scorer",
         "--scoring wer needs the package {package}: pip install {package}",
     ),
     Known(
-        OSError,
         r"Model file not found: (?P<file>.*)",
         "there is no checkpoint {file}: check --path",
     ),
     Known(
-        Exception,
         r"AdaptiveLoss is not compatible with the PyTorch version of DistributedDataParallel",
         "--criterion adaptive_loss does not go with --ddp-backend pytorch_ddp, the default: use "
         "--criterion segment_cross_entropy, or --ddp-backend legacy_ddp",
     ),
     Known(
-        RuntimeError,
         r"Expected to (have finished reduction|mark a variable ready only once)",
         "not every weight of the model got its gradient once in this step, which --ddp-backend "
         "pytorch_ddp needs: use --ddp-backend legacy_ddp, or give --find-unused-parameters (or "
         "leave it out)",
     ),
     Known(
-        RuntimeError,
         r"(gloo|NCCL|ncclRemoteError|TCPStore|store).*"
         r"(closed by peer|reset by peer|[Bb]roken pipe|remote process exited|Failed to recv)",
         "another worker of this run has ended, and this one cannot go on without it: what went "
         "wrong stands in the other's output",
     ),
     Known(
-        ValueError,
         r"--finetune-from-model (?P<file>.*) does not exist",
         "there is no checkpoint {file}: check --finetune-from-model",
         through="load_checkpoint",
     ),
     Known(
-        ValueError,
         r"--finetune-from-model (can not be set|and --restore-file)",
         "--finetune-from-model takes the weights alone from a checkpoint and begins anew with all "
         "else: leave out --restore-file and --reset-...",
         through="load_checkpoint",
     ),
     Known(
-        OSError,
-        r"\[Errno \d+\] (?P<reason>[^:]*): '(?P<file>.*)'",
+        r"Error: \[Errno \d+\] (?P<reason>[^:]*): '(?P<file>.*)'",
         "--save-dir cannot be written to ({file}: {reason}): give a folder that can",
         through="verify_checkpoint_directory",
     ),
     Known(
-        RuntimeError,
         r"Cannot resume training due to dataloader mismatch",
         "the checkpoint was written in the middle of an epoch, at a batch that there is none of "
         "now: use the data and the batch size that it was written with, or begin the data anew "
         "with --reset-dataloader",
     ),
     Known(
-        Exception,
         r"Interpolation key 'task\.\w+' not found.*object_type=RmtLanguageModelConfig",
         "--arch rmt_lm and its sizes do not fit this --task (translation, where none is given): "
         "use --task rmt_language_modeling",
     ),
     Known(
-        Exception,
         r"Interpolation key 'criterion\.\w+' not found.*full_key: task\.",
         "--criterion is missing or does not fit this --task: give the one that goes with it, such "
         "as --criterion sentence_prediction with --task sentence_prediction",
     ),
     Known(
-        ValueError,
-        r"^(?P<what>--share-all-embeddings (requires|not compatible with) .*)",
+        r"ValueError: (?P<what>--share-all-embeddings (requires|not compatible with) .*)",
         "{what}: leave it out, or change what it needs",
     ),
     Known(
-        RuntimeError,
-        r"^$",
+        r"^RuntimeError: $",
         "--arch is missing: name an architecture; fairseq-memtx arches lists ours",
         through="parse_args_and_arch",
     ),
     Known(
-        ValueError,
-        r"^(?P<flag>optimizer|criterion|lr_scheduler|scoring) is required!",
+        r"ValueError: (?P<flag>optimizer|criterion|lr_scheduler|scoring) is required!",
         "--{flag} is missing: name one",
     ),
     Known(
-        AssertionError,
         r"Must specify batch size either with",
         "--batch-size or --max-tokens is missing: give one",
     ),
-    Known(ValueError, r"Seed must be between", "--seed is out of range: use 0 to 4294967295"),
+    Known(r"Seed must be between", "--seed is out of range: use 0 to 4294967295"),
     Known(
-        OSError,
-        r"No such file or directory: '(?P<file>.*)'",
+        r"FileNotFoundError: .*No such file or directory: '(?P<file>.*)'",
         "there is no file of embeddings {file}: check --encoder-embed-path and "
         "--decoder-embed-path",
         through="parse_embedding",
     ),
     Known(
-        TypeError,
-        r"missing 1 required positional argument: 'prev_output_tokens'",
+        r"TypeError: .*missing 1 required positional argument: 'prev_output_tokens'",
         "score() is for language models: give a translation and its source to fairseq-generate "
         "--score-reference",
         through="score",
     ),
     Known(
-        TypeError,
-        r"Meter\.update\(\) ",
+        r"TypeError: \S*Meter\.update\(\) ",
         "a meter in the checkpoint is of another kind than this run's: train on with "
         "--reset-meters",
         through="log_scalar",
     ),
     Known(
-        AttributeError,
-        r"'NoneType' object has no attribute 'elapsed_time'",
+        r"AttributeError: 'NoneType' object has no attribute 'elapsed_time'",
         "the checkpoint has no meter of the time: train on with --reset-meters",
         through="get_training_stats",
     ),
     Known(
-        FloatingPointError,
-        r"gradients are Nan/Inf",
+        r"FloatingPointError: gradients are Nan/Inf",
         "the gradients of this step are NaN or infinite: use a lower --lr or a --clip-norm, or, in "
         "a run's first step, other weights to begin with",
     ),
     Known(
-        AssertionError,
-        r"^(?P<step>\d+) < (?P<longest>\d+)$",
+        r"^AssertionError: (?P<step>\d+) < (?P<longest>\d+)$",
         "the weights of the checkpoint give no probabilities (they are too large, or not trained): "
         "use another one",
         through="_generate",
     ),
     Known(
-        ValueError,
         r"Cannot combine manual lr and relative_step",
         "--relative-step cannot be had, since fairseq always gives adafactor a learning rate: "
         "leave it out, and --warmup-init too",
     ),
     Known(
-        NotImplementedError,
         r"--fp16-adam-stats is only supported with FusedAdamV1",
         "--fp16-adam-stats needs a GPU and apex: leave it out",
     ),
-    Known(ValueError, r"loaded state dict .* parameter group", _OPTIMIZER),
-    Known(RuntimeError, r"size of tensor a .* must match", _OPTIMIZER, through="optimizer_step"),
+    Known(r"ValueError: loaded state dict .* parameter group", _OPTIMIZER),
+    Known(r"RuntimeError: .*size of tensor a .* must match", _OPTIMIZER, through="optimizer_step"),
 ]

@@ -5,25 +5,18 @@ from typing import Any, Sequence
 
 import numpy as np
 import torch
-from fairseq.data import (
-    AppendTokenDataset,
-    Dictionary,
-    IdDataset,
-    ListDataset,
-    NestedDictionaryDataset,
-    NumelDataset,
-    PadDataset,
-    PrependTokenDataset,
-)
+from fairseq.data import Dictionary
 from torch import Tensor
+
+from .rows import RowDataset
 
 logger = logging.getLogger(__name__)
 
 MANY = 0.1  # a share of unknown tokens that is told
 
 
-def prompt_dataset(prompts: Sequence[Tensor], dictionary: Dictionary, first: int) -> Any:
-    """Batches of prompts, as fairseq's language models have them.
+class PromptDataset(RowDataset):
+    """Prompts, as fairseq's language models have them: what stands before each token, and it.
 
     fairseq's own takes away every ``</s>`` at either end. Here it is the end of a line, of which a
     prompt may have several, and only the one is taken away that is put behind every text.
@@ -31,31 +24,25 @@ def prompt_dataset(prompts: Sequence[Tensor], dictionary: Dictionary, first: int
     Args:
         prompts: tokens, with or without a ``</s>`` behind them.
         dictionary: of the tokens.
-        first: the token that stands before every text.
-
-    Returns:
-        rows with ``first`` in front as ``src_tokens``, and with a place of padding behind as
-        ``target``, padded on the right.
+        first: the token that stands before every text, behind which is a place of padding.
     """
-    pad, eos = dictionary.pad(), dictionary.eos()
-    texts = [torch.as_tensor(prompt).long() for prompt in prompts]
-    texts = [text[:-1] if len(text) and text[-1] == eos else text for text in texts]
-    tell_unknown(texts, dictionary)
-    sizes = np.array([len(text) for text in texts])
-    dataset = ListDataset(texts, sizes)
-    source = PrependTokenDataset(dataset, first)
-    target = AppendTokenDataset(dataset, pad)
-    return NestedDictionaryDataset(
-        {
-            "id": IdDataset(),
-            "net_input": {
-                "src_tokens": PadDataset(source, pad_idx=pad, left_pad=False),
-                "src_lengths": NumelDataset(source, reduce=False),
-            },
-            "target": PadDataset(target, pad_idx=pad, left_pad=False),
-        },
-        sizes=[sizes + 1],
-    )
+
+    def __init__(self, prompts: Sequence[Tensor], dictionary: Dictionary, first: int) -> None:
+        pad, eos = dictionary.pad(), dictionary.eos()
+        texts = [torch.as_tensor(prompt).long() for prompt in prompts]
+        self.texts = [text[:-1] if len(text) and text[-1] == eos else text for text in texts]
+        self.first = first
+        tell_unknown(self.texts, dictionary)
+        super().__init__(np.array([len(text) + 1 for text in self.texts]), (pad, pad))
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """``source`` and ``target`` of a prompt."""
+        text, first, pad = (
+            self.texts[index],
+            torch.tensor([self.first]),
+            torch.tensor([self.pad[1]]),
+        )
+        return {"id": index, "source": torch.cat([first, text]), "target": torch.cat([text, pad])}
 
 
 def tell_unknown(texts: Sequence[Tensor], dictionary: Dictionary) -> None:

@@ -15,7 +15,7 @@ from fairseq.tasks.language_modeling import LanguageModelingTask
 from torch import Tensor
 
 from ..data.line_dictionary import LineDictionary
-from ..data.prompts import prompt_dataset
+from ..data.prompts import PromptDataset
 from ..data.text_encoders import WholeText, text_cutter
 from ..modules.text_writer import TextWriter
 from ..text import is_filling
@@ -67,7 +67,7 @@ class PromptedLanguageModelingTask(LanguageModelingTask):
         self, src_tokens: Sequence[Tensor], src_lengths: Sequence[int], **kwargs: Any
     ) -> FairseqDataset:
         """Prompts, with ``</s>`` in front."""
-        return prompt_dataset(src_tokens, self.source_dictionary, self._first_token())
+        return PromptDataset(src_tokens, self.source_dictionary, self._first_token())
 
     def build_generator(
         self,

@@ -4,13 +4,13 @@ import torch
 from conftest import words
 
 from fairseq_memtx.data.line_dictionary import LineDictionary
-from fairseq_memtx.data.prompts import prompt_dataset
+from fairseq_memtx.data.prompts import PromptDataset
 
 EOS, PAD, UNK = 2, 1, 3
 
 
 def batch(*prompts: list[int]) -> dict:
-    dataset = prompt_dataset([torch.tensor(p, dtype=torch.int) for p in prompts], words(), EOS)
+    dataset = PromptDataset([torch.tensor(p, dtype=torch.int) for p in prompts], words(), EOS)
     return dataset.collater([dataset[index] for index in range(len(prompts))])
 
 
