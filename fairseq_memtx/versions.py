@@ -10,9 +10,8 @@ OLDEST_PYTHON = (3, 11)  # as setup.py has it
 def check(python: tuple[int, ...] = sys.version_info[:3]) -> None:
     """Stop early, in one line, where the plugin cannot work.
 
-    Raises:
-        MemtxError: for a Python that is too old, and for a fairseq that is missing, cannot be
-            imported, or has not the hooks of the 0.12 line.
+    So it is with a Python that is too old, and with a fairseq that is missing, cannot be imported,
+    or has not the hooks of the 0.12 line.
     """
     if python < OLDEST_PYTHON:
         raise MemtxError(f"Python {'.'.join(map(str, python))} is too old: use Python 3.11 or 3.12")
@@ -38,11 +37,7 @@ def check(python: tuple[int, ...] = sys.version_info[:3]) -> None:
 
 
 def check_registered_once(package: str) -> None:
-    """Let the package be registered under one name, and from one folder.
-
-    Raises:
-        MemtxError: if it was, under another name than ``package``.
-    """
+    """Refuse to be registered from a second folder, or under a second name."""
     from fairseq.models import MODEL_REGISTRY
 
     first = MODEL_REGISTRY.get("mem_transformer")

@@ -21,14 +21,7 @@ NEEDED = ("args", "cfg", "model", "task_state", "extra_state", "optimizer_histor
 
 
 def average_files(options: argparse.Namespace) -> None:
-    """Average checkpoints, and write the result.
-
-    Args:
-        options: those of ``fairseq-memtx average``.
-
-    Raises:
-        MemtxError: if they cannot be averaged, or the result cannot be written.
-    """
+    """Average checkpoints by the options of ``fairseq-memtx average``, and write the result."""
     if options.output.exists():
         raise MemtxError(f"{options.output} exists: delete it, or give another --output")
     if not options.output.parent.is_dir():
@@ -41,11 +34,7 @@ def average_files(options: argparse.Namespace) -> None:
 
 
 def newest_epochs(count: str, folder: str) -> list[Path]:
-    """The last ``count`` of ``checkpoint<epoch>.pt`` in a folder, oldest first.
-
-    Raises:
-        MemtxError: if the count is no number, or if there are fewer.
-    """
+    """The last ``count`` of ``checkpoint<epoch>.pt`` in a folder, oldest first."""
     if not count.isdecimal():
         raise MemtxError(f"--last {count} {folder}: {count} is no number of epochs, such as 5")
     if not Path(folder).is_dir():
@@ -66,10 +55,8 @@ def newest_epochs(count: str, folder: str) -> list[Path]:
 def average(paths: list[Path]) -> dict[str, Any]:
     """The mean of the models, in float64, with what the last file holds beside its weights.
 
-    What counts, such as a version, is the last file's too.
-
-    Raises:
-        MemtxError: if a file is missing, broken, or of another model than the first.
+    What counts, such as a version, is the last file's too. A file that is missing, broken, or of
+    another model than the first is refused.
     """
     total: dict[str, Tensor] = {}
     first = None

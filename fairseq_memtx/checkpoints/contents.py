@@ -64,15 +64,7 @@ NO_CHECKPOINT = "is no checkpoint of fairseq"
 
 
 def check(state: Any, path: str) -> None:
-    """Refuse what fairseq could not have written.
-
-    Args:
-        state: what was read.
-        path: of the file.
-
-    Raises:
-        MemtxError: naming the part that is wrong.
-    """
+    """Refuse what was read from a file and fairseq could not have written, naming the part."""
     try:
         _check(state, path)
     except ValueError as cause:  # of `entries`
@@ -80,11 +72,7 @@ def check(state: Any, path: str) -> None:
 
 
 def check_weights(weights: Any, path: str) -> None:
-    """Refuse anything that is not a dict of dense tensors of finite numbers.
-
-    Raises:
-        MemtxError: naming the first weight that is something else.
-    """
+    """Refuse anything but a dict of dense tensors of finite numbers, naming the weight."""
     if not isinstance(weights, dict) or not weights:
         raise MemtxError(f"{path} {NO_CHECKPOINT}: it holds no weights, {ADVICE}")
     for name, value in weights.items():

@@ -34,8 +34,7 @@ def _load_checkpoint(load: Any, trainer: Trainer, filename: str, *args: Any, **k
 def taken_instead(trainer: Trainer, filename: str) -> str | None:
     """The newest whole checkpoint where the last one is torn, None where it is not.
 
-    Raises:
-        MemtxError: if somebody asked for a checkpoint that is not there, or no file.
+    A checkpoint that somebody asked for, and that is not there or no file, is refused.
     """
     cfg = trainer.cfg.checkpoint
     last = os.path.join(cfg.save_dir, LAST.replace(".pt", f"{trainer.checkpoint_suffix}.pt"))

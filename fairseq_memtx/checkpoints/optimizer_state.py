@@ -21,11 +21,7 @@ MOMENTS = ("exp_avg", "exp_inf", "max_exp_avg", "momentum_buffer", "acc_delta", 
 
 
 def check(state: dict[str, Any], path: str) -> None:
-    """Refuse what no optimizer could have saved.
-
-    Raises:
-        MemtxError: naming what is wrong.
-    """
+    """Refuse what no optimizer could have saved, naming it."""
     groups = state.get("param_groups", [])
     for group in groups:
         wrong = _wrong_group(group)

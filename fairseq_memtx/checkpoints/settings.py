@@ -63,15 +63,12 @@ FAIRSEQS_OWN = "https://dl.fbaipublicfiles.com/"
 
 
 def check(cfg: dict[str, Any] | None, args: Namespace | None, path: str) -> None:
-    """Refuse settings that fairseq could not have saved.
+    """Refuse settings that fairseq could not have saved, naming the first.
 
     Args:
         cfg: the configuration in sections.
         args: the flat one of older versions.
         path: of the checkpoint.
-
-    Raises:
-        MemtxError: naming the setting that is wrong.
     """
     for settings in (cfg, args):
         _check_values(settings, path)
@@ -105,12 +102,9 @@ def check(cfg: dict[str, Any] | None, args: Namespace | None, path: str) -> None
 
 
 def check_sizes(cfg: dict[str, Any] | None, weights: dict[str, Tensor], path: str) -> None:
-    """Refuse a model that is larger than its own weights by far.
+    """Refuse a model that is larger than its own weights by far, naming the setting.
 
     It is built before weights are compared, and may be larger than the machine.
-
-    Raises:
-        MemtxError: naming the setting.
     """
     largest = max((size for value in weights.values() for size in value.shape), default=0)
     for name, value in entries((cfg or {}).get("model")):
@@ -126,15 +120,12 @@ def check_sizes(cfg: dict[str, Any] | None, weights: dict[str, Tensor], path: st
 
 
 def check_named_files(cfg: Any, path: str, overrides: Mapping[str, Any]) -> None:
-    """Refuse to take text apart by a file of the network, or by a device.
+    """Refuse to take text apart by a file of the network, or by a device, naming the setting.
 
     Args:
         cfg: of a checkpoint, with ``overrides`` put into it.
         path: of the checkpoint.
         overrides: settings that the user gave by hand, who may name any file.
-
-    Raises:
-        MemtxError: naming the setting.
     """
     for section in ("bpe", "tokenizer"):
         for name, value in entries(cfg.get(section) if cfg else None):

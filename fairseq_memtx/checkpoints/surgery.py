@@ -57,15 +57,13 @@ def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dic
 def tile_positions(state_dict: dict[str, Any], key: str, table: nn.Embedding | None) -> None:
     """Repeat a shorter table of positions until it is as long as the model's, as Longformer does.
 
-    Row ``padding_idx + 1`` belongs to the first position; rows before it are kept as they are.
+    Row ``padding_idx + 1`` belongs to the first position; rows before it are kept as they are. A
+    table that is longer than the model's is refused.
 
     Args:
         state_dict: what was saved; changed in place.
         key: of the table in it.
         table: of the model.
-
-    Raises:
-        MemtxError: if the saved table is longer than the model's.
     """
     if key not in state_dict or table is None:
         return

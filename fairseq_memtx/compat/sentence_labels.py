@@ -57,11 +57,7 @@ def _tell_first_token(task: Any) -> None:
 
 
 def check_targets(file: Path, count: int) -> int:
-    """The number of lines of a file with numbers to predict.
-
-    Args:
-        file: such as ``label/train.label``.
-        count: of numbers in a line.
+    """The number of lines of a file such as ``label/train.label``, with ``count`` numbers in each.
 
     Raises:
         MemtxError: naming the first line that has not so many numbers.

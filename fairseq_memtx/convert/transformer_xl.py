@@ -61,11 +61,7 @@ from .weights import Weights
 def convert(options: argparse.Namespace) -> None:
     """Convert, and write the weights and the list of words that the other side lacks.
 
-    Args:
-        options: those of ``fairseq-memtx convert transformer-xl``.
-
-    Raises:
-        MemtxError: if the input cannot be converted, or what is to be written is there.
+    The options are those of ``fairseq-memtx convert transformer-xl``.
     """
     for path in (options.output, options.write_vocabulary, options.write_dictionary):
         if path is not None and path.exists():
@@ -94,11 +90,7 @@ def convert(options: argparse.Namespace) -> None:
 def to_ours(
     options: argparse.Namespace, vocabulary: list[str], dictionary: Dictionary
 ) -> tuple[dict[str, Any], str]:
-    """A checkpoint as fairseq saves it, and what to say of it.
-
-    Raises:
-        MemtxError: if the state dict is of a model that ours cannot be.
-    """
+    """A checkpoint as fairseq saves it, and what to say of it."""
     published = read_published(options.input, len(vocabulary), options.cutoffs)
     rows = dictionary_rows(dictionary, vocabulary)
     cutoffs = moved_cutoffs(options.cutoffs, rows)
@@ -128,11 +120,7 @@ def to_ours(
 def to_published(
     options: argparse.Namespace, vocabulary: list[str], dictionary: Dictionary
 ) -> tuple[dict[str, Tensor], str]:
-    """A state dict of the published model, and how to build that.
-
-    Raises:
-        MemtxError: if the checkpoint is of a model that the published code cannot build.
-    """
+    """A state dict of the published model, and how to build that."""
     state = checkpoint_utils.load_checkpoint_to_cpu(str(options.input))
     cfg = state["cfg"]
     if str(getattr(cfg.model, "backbone", None)) != "transformer-xl":

@@ -15,11 +15,7 @@ from ..errors import MemtxError
 
 
 def read_words(vocabulary: Path | None, dictionary: Path | None) -> tuple[list[str], Dictionary]:
-    """Both lists; one for which there is no file is made from the other.
-
-    Raises:
-        MemtxError: if a file is no such list.
-    """
+    """Both lists; one for which there is no file is made from the other."""
     try:
         ours = Dictionary.load(str(dictionary)) if dictionary else Dictionary()
         if vocabulary:
@@ -50,8 +46,7 @@ def published_names(dictionary: Dictionary) -> list[str]:
 def dictionary_rows(dictionary: Dictionary, vocabulary: list[str]) -> list[int]:
     """The vocabulary's row of every symbol; -1 only for symbols that stand for no word of a text.
 
-    Raises:
-        MemtxError: if any other word is in one of the lists only.
+    Any other word that is in one of the lists only is refused.
     """
     names = published_names(dictionary)
     rows = _find(names, vocabulary)
@@ -65,11 +60,7 @@ def dictionary_rows(dictionary: Dictionary, vocabulary: list[str]) -> list[int]:
 
 
 def vocabulary_rows(vocabulary: list[str], dictionary: Dictionary) -> list[int]:
-    """The dictionary's row of every published word.
-
-    Raises:
-        MemtxError: if there is none.
-    """
+    """The dictionary's row of every published word, of which none may be missing."""
     rows = _find(vocabulary, published_names(dictionary))
     new = [word for word, row in zip(vocabulary, rows) if row < 0]
     refuse(new, "vocabulary", "the model has no row for them")
@@ -92,12 +83,11 @@ def refuse(words: list[str], where: str, advice: str) -> None:
 def moved_cutoffs(cutoffs: list[int], rows: list[int]) -> list[int]:
     """The cutoffs after the rows were put in another order; a new row joins the row before it.
 
+    Words of different clusters that were mixed are refused.
+
     Args:
         cutoffs: the row that begins each cluster but the first.
         rows: the row that each place had before.
-
-    Raises:
-        MemtxError: if words of different clusters were mixed.
     """
     clusters = [0]
     for row in rows:

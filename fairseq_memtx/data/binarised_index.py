@@ -35,11 +35,7 @@ class Index(NamedTuple):
 
     @classmethod
     def read(cls, text: Path) -> Self:
-        """The index of a text, checked.
-
-        Raises:
-            MemtxError: if the files are not whole or do not fit each other.
-        """
+        """The index of a text; one that is not whole or does not fit the text is refused."""
         path = text.with_suffix(".idx")
         with open(path, "rb") as file:
             header = file.read(48)

@@ -54,11 +54,7 @@ def check_set(prefix: str, impl: str | None = None, symbols: int | None = None) 
 def count_sentences(text: Path) -> int | None:
     """Number of sentences of a ``.bin`` file, once its index is known to fit it.
 
-    Returns:
-        None if there is neither the file nor its index.
-
-    Raises:
-        MemtxError: if only one of them is there, or they do not fit each other.
+    None if there is neither of the two; one without the other is refused.
     """
     index = text.with_suffix(".idx")
     for file, other, what in ((text, index, "text"), (index, text, "index")):
@@ -79,11 +75,7 @@ def _count(text: Path, stamp: tuple[int, ...]) -> int:
 
 
 def read_rows(text: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes of a set's sentences, ``N``, and all its tokens, one sentence after the other.
-
-    Raises:
-        MemtxError: as `count_sentences` does.
-    """
+    """Sizes of a set's sentences, ``N``, and all its tokens, one sentence after the other."""
     count_sentences(text)
     index = Index.read(text)
     return index.sizes, mapped(text, index.dtype, 0, index.tokens()) - index.first

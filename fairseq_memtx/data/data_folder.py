@@ -67,11 +67,7 @@ def load(
 
 
 def check_parallel(texts: list[Path]) -> None:
-    """Check ``.bin`` files; those of one split, such as both sides of it, have to be equally long.
-
-    Raises:
-        MemtxError: if they are not, or one of them is not whole.
-    """
+    """Check ``.bin`` files; those of one split, such as both its sides, have to be equally long."""
     first: dict[str, tuple[Path, int | None]] = {}
     for text in texts:
         if not text.with_suffix(".idx").exists() and (text.parent / "config.json").exists():
@@ -85,8 +81,7 @@ def check_parallel(texts: list[Path]) -> None:
 def check_labels(text: Path, dictionary: Dictionary, classes: int) -> None:
     """Check that every sentence of ``sentence_prediction`` has one label, of so many classes.
 
-    Raises:
-        MemtxError: naming the first sentence that has not.
+    The first sentence that has not is named.
     """
     check_set(str(text.with_suffix("")), symbols=len(dictionary))
     sizes, tokens = read_rows(text)

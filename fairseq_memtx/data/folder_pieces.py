@@ -18,15 +18,7 @@ FITTING = {"pieces": "subword_nmt", "words": None, "gpt2": "gpt2"}  # --bpe, by 
 
 
 def record_of(task: Any, settings: Any = None) -> FolderText | None:
-    """What the data folder of a task, or else the one with its BPE, says of its text.
-
-    Args:
-        task: of fairseq.
-        settings: of ``--bpe``.
-
-    Raises:
-        MemtxError: if a record is damaged.
-    """
+    """What the data folder of a task, or else the one with its ``--bpe``, says of its text."""
     from fairseq import utils
 
     own = getattr(task, "cfg", None) or getattr(task, "args", None)
@@ -53,11 +45,7 @@ def codes_of(settings: Any) -> Path | None:
 
 
 def folder_tokenizer(encoder: Any, record: FolderText, task: Any, settings: Any) -> Any:
-    """The tokenizer of a folder, in place of fairseq's of the same name.
-
-    Raises:
-        MemtxError: if it is another than the folder's text was split with.
-    """
+    """The tokenizer of a folder, in place of fairseq's of the same name; another is refused."""
     name = name_of(settings, "tokenizer")
     if encoder is None:
         if record.moses and record.languages:
@@ -91,11 +79,7 @@ def folder_tokenizer(encoder: Any, record: FolderText, task: Any, settings: Any)
 
 
 def folder_bpe(encoder: Any, record: FolderText, task: Any, settings: Any) -> Any:
-    """The BPE of a folder, in place of fairseq's of the same name.
-
-    Raises:
-        MemtxError: if it is another than the folder's text was cut with, or its files are damaged.
-    """
+    """The BPE of a folder, in place of fairseq's of the same name; another is refused."""
     name = name_of(settings, "bpe")
     fitting = FITTING[record.unit]
     if encoder is None and fitting:

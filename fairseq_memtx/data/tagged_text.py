@@ -52,9 +52,7 @@ class TaggedText(TaggingDataset):
     def check(self, split: str, longest: int) -> None:
         """Look through all lines before hours of training are spent on them.
 
-        Raises:
-            MemtxError: for the first line that has not one known label for every token, or is too
-                long.
+        The first that has not one known label for every token, or is too long, is refused.
         """
         if len(self.texts) != len(self.labels):
             raise MemtxError(

@@ -112,11 +112,8 @@ def _joined(pieces: str) -> str:
 def text_cutter(folder: Path) -> Any:
     """An encoder for text of several lines, cut as that of a folder was.
 
-    A folder without a record was made by other means; its text is taken to be cut by white space.
-
-    Raises:
-        MemtxError: if the record is damaged or of an unknown unit, or the codes of its pieces are
-            missing or damaged.
+    A folder without a record was made by other means; its text is taken to be cut by white space. A
+    record, or codes of pieces, that is damaged is refused.
     """
     record = FolderText.read(folder)
     if record is None:

@@ -18,11 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def check(arch: str, task: str | None) -> None:
-    """Look at the architecture and the task that a training begins with.
-
-    Raises:
-        MemtxError: if they do not fit together.
-    """
+    """Refuse an architecture that does not fit the task that a training begins with."""
     model = ARCH_MODEL_REGISTRY.get(arch) or MODEL_REGISTRY.get(arch)
     if model is None or task not in TASK_REGISTRY:
         return
@@ -35,11 +31,7 @@ def check(arch: str, task: str | None) -> None:
 
 
 def check_task(task: type[Any], name: str | None, arch: str | None) -> None:
-    """Look at an architecture that a task of ours is to work with.
-
-    Raises:
-        MemtxError: if it cannot.
-    """
+    """Refuse an architecture that a task of ours cannot work with."""
     model = ARCH_MODEL_REGISTRY.get(arch) or MODEL_REGISTRY.get(arch)
     fits_model = getattr(task, "fits_model", None)
     if fits_model is not None and _known(model) and not fits_model(model):
@@ -50,11 +42,7 @@ def check_task(task: type[Any], name: str | None, arch: str | None) -> None:
 
 
 def check_criterion(arch: str, task: str, criterion: str | None) -> None:
-    """Look at the criterion of a training, beside its architecture and task.
-
-    Raises:
-        MemtxError: if it does not fit the others.
-    """
+    """Refuse the criterion of a training that does not fit its architecture and task."""
     model = ARCH_MODEL_REGISTRY.get(arch) or MODEL_REGISTRY.get(arch)
     if model is None or criterion not in CRITERION_REGISTRY:
         return
@@ -70,11 +58,7 @@ def check_criterion(arch: str, task: str, criterion: str | None) -> None:
 
 
 def check_output(model: Any, criterion: Any) -> None:
-    """Look at what a model gives and what its criterion takes.
-
-    Raises:
-        MemtxError: if one of the two has an adaptive softmax in mind and the other has not.
-    """
+    """Refuse a criterion without an adaptive softmax for a model with one, and the reverse."""
     adaptive = getattr(getattr(model, "decoder", None), "adaptive_softmax", None) is not None
     if isinstance(criterion, CRITERION_REGISTRY["adaptive_loss"]) and not adaptive:
         raise MemtxError("--criterion adaptive_loss needs --adaptive-softmax-cutoff: give it")
@@ -86,13 +70,10 @@ def check_output(model: Any, criterion: Any) -> None:
 
 
 def check_trained(model: type[Any], task: Any) -> None:
-    """Look at a trained model and the task that is to use it.
+    """Refuse a trained model for a task that it does not fit at all.
 
     A language model that hands memory on is of some use to fairseq's ``language_modeling``, where
     every text begins with an empty memory; that is told.
-
-    Raises:
-        MemtxError: if they do not fit together at all.
     """
     fits = getattr(model, "fits", None)
     name = name_of(type(task))

@@ -75,15 +75,12 @@ ALONE = [
 
 
 def check(owner: type, cfg: Any, from_checkpoint: bool = False) -> None:
-    """Look for flags that the user gave and that ``owner`` would ignore.
+    """Refuse the first flag that the user gave and that ``owner`` would ignore.
 
     Args:
         owner: a registered class of model, task or criterion, with ``ignored_flags`` or without.
         cfg: its configuration.
         from_checkpoint: the flags are those of a training that is over; tell, and go on.
-
-    Raises:
-        MemtxError: for the first such flag.
     """
     for rule in getattr(owner, "ignored_flags", ()):
         for name in rule.flags.split():

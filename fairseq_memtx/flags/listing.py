@@ -17,13 +17,7 @@ from ..refusals import advice_for
 def listing(arch: str, task: str | None = None, criterion: str | None = None) -> str:
     """Flags with their defaults and help.
 
-    Args:
-        arch: of ``--arch``.
-        task: of ``--task``; the first that goes with the architecture where it is not said.
-        criterion: of ``--criterion``, likewise.
-
-    Raises:
-        MemtxError: if there is no such architecture, task or criterion.
+    A task that is not said is the first that goes with the architecture, and so is a criterion.
     """
     model = _known("ARCH", arch, ARCH_MODEL_REGISTRY)
     fits = getattr(model, "fits", {"translation": ["cross_entropy"]})

@@ -50,10 +50,8 @@ def as_namespace(args: Any, model: type[Any]) -> Any:
     """A model's configuration as fairseq's transformer reads it.
 
     hydra hands over a `DictConfig`, from which fairseq's ``TransformerConfig.from_namespace`` would
-    drop every name that is not its own, and in which a misspelled name would go unnoticed.
-
-    Raises:
-        MemtxError: if a hydra configuration has a name that the model does not know.
+    drop every name that is not its own, and in which a misspelled name would go unnoticed. A name
+    that the model does not know is refused.
     """
     if not isinstance(args, DictConfig):
         return args

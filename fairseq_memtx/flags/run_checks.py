@@ -87,11 +87,7 @@ def _task(cfg: Any) -> str | None:
 
 
 def check_precision(common: Any) -> None:
-    """Refuse numbers of half precision where nothing can compute with them.
-
-    Raises:
-        MemtxError: with what to use instead.
-    """
+    """Refuse numbers of half precision where nothing can compute with them."""
     if getattr(common, "tpu", False) and importlib.util.find_spec("torch_xla") is None:
         raise MemtxError(
             "--bf16 on a command line means a TPU to fairseq, and --tpu needs the package "

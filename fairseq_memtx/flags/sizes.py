@@ -40,13 +40,9 @@ _OF_THE_RUN = [
 
 
 def check_model(cfg: Any) -> None:
-    """Look at the sizes of a model.
+    """Refuse sizes of a model that cannot be: with the flag, its value and what is possible.
 
-    Args:
-        cfg: its configuration; what it does not have is left to fairseq.
-
-    Raises:
-        MemtxError: with the flag, its value and the values that are possible.
+    What the configuration does not have is left to fairseq.
     """
     for name in _COUNTS:
         _at_least(name, _of(cfg, name), 1)
@@ -130,11 +126,7 @@ def _check_masking(mask: float, leave: float, random: float) -> None:
 
 
 def check_run(run: Any) -> None:
-    """Look at what all of fairseq's commands have in common.
-
-    Raises:
-        MemtxError: as `check_model`.
-    """
+    """Look at what all of fairseq's commands have in common."""
     for group, least, names in _OF_THE_RUN:
         part = _of(run, group)
         for name in names.split():

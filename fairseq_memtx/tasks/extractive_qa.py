@@ -83,9 +83,6 @@ class ExtractiveQaTask(TokenTask):
         dictionary: of pieces.
         bpe: fairseq's, that makes pieces of words; None for whole words.
         record: how the model's text was cut, if its folder says so.
-
-    Raises:
-        MemtxError: if the lengths do not fit each other.
     """
 
     ignored_flags = (
@@ -123,11 +120,7 @@ class ExtractiveQaTask(TokenTask):
 
     @classmethod
     def setup_task(cls, cfg: ExtractiveQaConfig, **kwargs: Any) -> "ExtractiveQaTask":
-        """Read the dictionary and the rules of ``--bpe``.
-
-        Raises:
-            MemtxError: if one of them cannot be read.
-        """
+        """Read the dictionary and the rules of ``--bpe``."""
         file = Path(cfg.data) / "dict.txt"
         if not file.exists():
             raise MemtxError(
@@ -143,9 +136,8 @@ class ExtractiveQaTask(TokenTask):
     def load_dataset(self, split: str, **kwargs: Any) -> None:
         """Read and cut the questions of a split.
 
-        Raises:
-            MemtxError: if there is something wrong with its file, or nothing to learn from, or
-                ``--n-best-file`` cannot be written.
+        Refused are a file with something wrong, or nothing to learn from, and an ``--n-best-file``
+        that cannot be written.
         """
         training = split.startswith("train")
         if self.answers_file is not None and not training:
@@ -249,11 +241,7 @@ def record_of_model(cfg: ExtractiveQaConfig) -> Optional[FolderText]:
 
 
 def check(cfg: ExtractiveQaConfig) -> None:
-    """Refuse lengths that do not fit each other.
-
-    Raises:
-        MemtxError: with what to do.
-    """
+    """Refuse lengths that do not fit each other."""
     window = cfg.max_positions - cfg.max_question_length - FRAME
     if window < 1:
         raise MemtxError(

@@ -47,11 +47,7 @@ class PromptedLanguageModelingTask(LanguageModelingTask):
         return dictionary, TruncatedDictionary(dictionary, args.output_dictionary_size)
 
     def build_bpe(self, args: Any) -> Any:
-        """What cuts prompts: as ``--bpe`` says, or else as the text of the data folder was cut.
-
-        Raises:
-            MemtxError: if the folder's record is damaged.
-        """
+        """What cuts prompts: as ``--bpe`` says, or else as the text of the data folder was cut."""
         name = getattr(args, "_name", None) or getattr(args, "bpe", None)
         if name in UNITS:
             self.cutter = UNITS[name]()

@@ -64,11 +64,7 @@ class SequenceTaggingTask(TaggingTask):
 
     @classmethod
     def setup_task(cls, cfg: SequenceTaggingConfig, **kwargs: Any) -> "SequenceTaggingTask":
-        """Read both dictionaries.
-
-        Raises:
-            MemtxError: if one is missing, or has a word with a byte order mark in front.
-        """
+        """Read both dictionaries; a word with a byte order mark in front is refused."""
         dictionaries = []
         for side in ("input0", "label"):
             path = Path(cfg.data) / side / "dict.txt"
@@ -88,12 +84,7 @@ class SequenceTaggingTask(TaggingTask):
     def load_dataset(
         self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any
     ) -> None:
-        """Load a split.
-
-        Raises:
-            MemtxError: if it is not whole, a line has not one known label for every token, or is
-                too long.
-        """
+        """Load a split, whose lines are all looked at."""
         texts, labels = (
             self._load(Path(self.cfg.data) / side / split, dictionary, combine)
             for side, dictionary in (("input0", self.dictionary), ("label", self.label_dictionary))

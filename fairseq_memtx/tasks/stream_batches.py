@@ -34,11 +34,7 @@ class StreamBatches(PromptedLanguageModelingTask):
         self.states = StreamStates()
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
-        """Load a split as one text.
-
-        Raises:
-            MemtxError: if there is none, or it is empty, or not whole.
-        """
+        """Load a split as one text."""
         folders = utils.split_paths(self.args.data)
         path = str(Path(folders[(epoch - 1) % len(folders)]) / split)
         binary = Path(f"{path}.bin")
@@ -169,11 +165,7 @@ class StreamBatches(PromptedLanguageModelingTask):
         context_window: int = 0,
         **kwargs: Any,
     ):
-        """Windows for ``fairseq-eval-lm``, as for validation.
-
-        Raises:
-            MemtxError: if a context window is asked for, or several workers read the text.
-        """
+        """Windows for ``fairseq-eval-lm``, as for validation; a context window is refused."""
         if distributed_utils.get_data_parallel_world_size() > 1:
             raise MemtxError(
                 "each of several workers would read a part of the text and print the loss of that: "

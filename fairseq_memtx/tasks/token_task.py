@@ -45,11 +45,7 @@ class TokenTask(FairseqTask):
         self.scores = scores
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> BaseFairseqModel:
-        """Build a model for rows of this length, with a head.
-
-        Raises:
-            MemtxError: if the model has no heads for tokens.
-        """
+        """Build a model for rows of this length, with a head; one that can have none is refused."""
         with open_dict(cfg) if OmegaConf.is_config(cfg) else nullcontext():
             cfg.max_positions = self.max_positions()
         model = super().build_model(cfg, from_checkpoint)
@@ -61,23 +57,16 @@ class TokenTask(FairseqTask):
         return model
 
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> FairseqCriterion:
-        """Build the criterion.
-
-        Raises:
-            MemtxError: if it is another: fairseq's default would teach the head for words.
-        """
+        """Build the criterion; another, such as fairseq's default for words, is refused."""
         wanted = CRITERION_REGISTRY[self.criterion_name]
         if not issubclass(CRITERION_REGISTRY.get(cfg._name, wanted), wanted):
             raise MemtxError(f"--task {self.cfg._name} needs --criterion {self.criterion_name}")
         return super().build_criterion(cfg, from_checkpoint)
 
     def tell_unknown(self, split: str, share: float) -> None:
-        """Warn of a text that the dictionary hardly knows: it was cut in another way, or is of
-        another language or case.
+        """Warn of a split with too large a share of tokens that the dictionary does not have.
 
-        Args:
-            split: whose text.
-            share: of its tokens that the dictionary does not have.
+        It was cut in another way, or is of another language or case.
         """
         if share > MANY:
             logger.warning(

@@ -24,11 +24,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
 
 
 def make(algorithm: str, length: int, alphabet: int, pairs: int) -> Algorithm:
-    """The algorithm of a name; each takes the sizes that mean something to it.
-
-    Raises:
-        MemtxError: if there is no such algorithm or a size is impossible.
-    """
+    """The algorithm of a name; each takes the sizes that mean something to it."""
     if algorithm not in ALGORITHMS:
         raise MemtxError(
             f"--algorithm {algorithm} is not known: choose one of {', '.join(ALGORITHMS)}"

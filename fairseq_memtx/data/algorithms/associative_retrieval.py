@@ -17,9 +17,6 @@ class AssociativeRetrieval(Algorithm):
 
     Args:
         pairs: of key and value, 1 to 10.
-
-    Raises:
-        MemtxError: if there are not enough digits for so many pairs.
     """
 
     pairs: int = 4

@@ -15,9 +15,6 @@ class _Symbols(Algorithm):
     Args:
         length: symbols of the question, at least 1.
         alphabet: different symbols, at least 1.
-
-    Raises:
-        MemtxError: if a size is below 1.
     """
 
     length: int

@@ -112,8 +112,7 @@ class QuestionDataset(FairseqDataset):
     ) -> tuple[np.ndarray, list[int]]:
         """All of them: rows were cut to what a model takes.
 
-        Raises:
-            MemtxError: if ``--max-tokens`` is below that, for which fairseq would drop rows.
+        A ``--max-tokens`` below that, for which fairseq would drop rows, is refused.
         """
         longest = int(self.sizes.max())
         if longest > max_sizes:

@@ -33,11 +33,7 @@ class Record:
 
     @classmethod
     def load(cls, file: Path) -> "Record":
-        """All of a file.
-
-        Raises:
-            MemtxError: if it is not there or no JSON.
-        """
+        """All of a file; refused if it is not there or no JSON."""
         try:
             return cls(json.loads(file.read_text(encoding="utf-8-sig")), str(file))
         except OSError as cause:

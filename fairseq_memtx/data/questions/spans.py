@@ -89,11 +89,7 @@ class AnswersFile:
         self.begin()
 
     def check(self) -> None:
-        """Try to open the file, and make its folder if there is none.
-
-        Raises:
-            MemtxError: if that is impossible.
-        """
+        """Try to open the file, and make its folder if there is none."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             open(self.path, "ab").close()
