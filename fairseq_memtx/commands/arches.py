@@ -20,9 +20,9 @@ def add_to(commands: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    from ..flags.architectures import HEADER, architectures
+    from ..flags.architectures import Architecture, architectures
 
-    rows: list[tuple[str, ...]] = [HEADER]
+    rows: list[tuple[str, ...]] = [("architecture", *Architecture._fields[1:])]
     for row in architectures(options.symbols):
         rows.append((*map(str, row[:-1]), f"{row.parameters:,}"))
     widths = [max(map(len, column)) for column in zip(*rows)]

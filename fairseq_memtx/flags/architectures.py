@@ -15,41 +15,43 @@ from torch import nn
 
 from . import presets
 
-HEADER = ("architecture", "layers", "d", "ffn", "heads", "memory", "cache", "parameters")
 MANY = 1_000_000  # symbols; cutoffs of an adaptive softmax are below them
 
 
 class Architecture(NamedTuple):
-    """A row of the table; sizes as text, since those of two sides stand in one place."""
+    """A row of the table; layers as text, since those of two sides stand in one place."""
 
     name: str
     layers: str
-    channels: int
-    ffn_channels: int
+    d: int
+    ffn: int
     heads: int
-    memory_tokens: int
+    memory: int
     cache: int
     parameters: int
 
 
-def names() -> list[str]:
-    """Names of our architectures."""
-    return sorted(path.stem for path in presets.FOLDER.glob("*.yaml"))
-
-
 def architectures(symbols: int) -> Iterator[Architecture]:
-    """All of them.
-
-    Args:
-        symbols: of the dictionary, which embeddings have a row for each of.
-    """
+    """All of ours, with parameters for a dictionary of so many symbols."""
     many = _Words()
-    for name in names():
+    for name in sorted(path.stem for path in presets.FOLDER.glob("*.yaml")):
         weights = [weight.shape for weight in _on_meta(name, many).parameters()]
         # Whatever is about as long as so large a dictionary grows with it.
         a_symbol = sum(shape.numel() // max(shape) for shape in weights if max(shape) > MANY // 2)
-        count = sum(shape.numel() for shape in weights)
-        yield _row(name, count + (symbols - MANY) * a_symbol)
+        parameters = sum(shape.numel() for shape in weights) + (symbols - MANY) * a_symbol
+        sizes = presets.read(name)
+        sides = [side for side in ("encoder", "decoder") if f"{side}_layers" in sizes]
+        yield Architecture(
+            name,
+            "+".join(str(sizes[f"{side}_layers"]) for side in sides),
+            *(
+                sizes[f"{sides[0]}_{of}"]
+                for of in ("embed_dim", "ffn_embed_dim", "attention_heads")
+            ),
+            sizes["memory_tokens"],
+            sizes.get("cache_length", 0),
+            parameters,
+        )
 
 
 class _Words(Dictionary):
@@ -57,23 +59,6 @@ class _Words(Dictionary):
 
     def __len__(self) -> int:
         return MANY
-
-
-def _row(name: str, parameters: int) -> Architecture:
-    sizes = presets.read(name)
-    sides = [side for side in ("encoder", "decoder") if f"{side}_layers" in sizes]
-    layers = "+".join(str(sizes[f"{side}_layers"]) for side in sides)
-    side = sides[0]
-    return Architecture(
-        name,
-        layers,
-        sizes[f"{side}_embed_dim"],
-        sizes[f"{side}_ffn_embed_dim"],
-        sizes[f"{side}_attention_heads"],
-        sizes["memory_tokens"],
-        sizes.get("cache_length", 0),
-        parameters,
-    )
 
 
 def _on_meta(name: str, dictionary: Dictionary) -> nn.Module:
