@@ -59,12 +59,7 @@ def taken_instead(trainer: Trainer, filename: str) -> str | None:
 
 
 def newest_whole(folder: str, suffix: str = "") -> str | None:
-    """The whole checkpoint in a folder that ``fairseq-train`` wrote after the most updates.
-
-    Args:
-        folder: of ``--save-dir``.
-        suffix: of ``--checkpoint-suffix``.
-    """
+    """The whole checkpoint in a ``--save-dir`` that was written after the most updates."""
     names = re.compile(rf"checkpoint(\d+|_\d+_\d+|_best|\.best_.+){re.escape(suffix)}\.pt")
     paths = [os.path.join(folder, name) for name in os.listdir(folder) if names.fullmatch(name)]
     updates = {path: _updates(path) for path in sorted(paths)}

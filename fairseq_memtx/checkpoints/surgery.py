@@ -24,12 +24,8 @@ def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dic
     """A copy of ``state_dict`` whose memory is as large as the model's.
 
     Memory tokens that both have are kept; the rest stay as the model initialised them. So do a
-    memory controller and the memories of layers, if the checkpoint has none at all.
-
-    Args:
-        model: to be loaded into.
-        state_dict: what was saved.
-        memory: where in the model its `MemoryTokens` are, such as ``encoder.memory``.
+    memory controller and the memories of layers, if the checkpoint has none at all. ``memory`` is
+    where the model has its `MemoryTokens`, such as ``encoder.memory``.
     """
     own, fitted, key = model.state_dict(), dict(state_dict), f"{memory}.weight"
     wanted, saved = len(own.get(key, ())), len(fitted.get(key, ()))
@@ -58,12 +54,7 @@ def tile_positions(state_dict: dict[str, Any], key: str, table: nn.Embedding | N
     """Repeat a shorter table of positions until it is as long as the model's, as Longformer does.
 
     Row ``padding_idx + 1`` belongs to the first position; rows before it are kept as they are. A
-    table that is longer than the model's is refused.
-
-    Args:
-        state_dict: what was saved; changed in place.
-        key: of the table in it.
-        table: of the model.
+    table that is longer than the model's is refused. ``state_dict`` is changed in place.
     """
     if key not in state_dict or table is None:
         return
@@ -97,10 +88,7 @@ def copy_memory_projections(model: nn.Module, state_dict: dict[str, Any]) -> Non
 def fit_heads(model: nn.Module, state_dict: dict[str, Any], heads: str) -> None:
     """Keep the model's own heads where the checkpoint has none of their name or size.
 
-    Args:
-        model: to be loaded into.
-        state_dict: what was saved; changed in place.
-        heads: where the model has them, such as ``token_heads``.
+    ``state_dict`` is changed in place; ``heads`` is where the model has them.
     """
     own = {key: value for key, value in model.state_dict().items() if key.startswith(f"{heads}.")}
     for key in [key for key in state_dict if key.startswith(f"{heads}.")]:

@@ -25,11 +25,7 @@ def _over_batches(batches: Any, **options: Any) -> progress_bar.BaseProgressBar:
 
 
 class _Dealt:
-    """Batches without the empty ones.
-
-    Args:
-        batches: as they were dealt out.
-    """
+    """Batches as they were dealt out, without the empty ones."""
 
     def __init__(self, batches: Any) -> None:
         self.batches = batches

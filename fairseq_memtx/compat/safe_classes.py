@@ -36,13 +36,7 @@ def safe_classes() -> list[Any]:
     ]
 
 
-def _refused() -> bool:
-    if not hasattr(torch.serialization, "get_safe_globals"):  # before torch 2.5
-        return False
-    return argparse.Namespace not in torch.serialization.get_safe_globals()
-
-
-@where(_refused)
+@where(lambda: argparse.Namespace not in torch.serialization.get_safe_globals())
 def mend() -> None:
     """Add what fairseq's checkpoints hold to torch's allow-list, and nothing else.
 

@@ -37,15 +37,12 @@ REFUSED = {
 
 
 def read_published(path: Path, words: int, cutoffs: list[int]) -> Weights:
-    """A published state dict.
+    """A published state dict; one of a model that ours cannot be is refused.
 
     Args:
         path: of the file.
         words: of the vocabulary.
         cutoffs: the word that begins each cluster but the first.
-
-    Raises:
-        MemtxError: if it is of a model that ours cannot be, or of another than the arguments are.
     """
     published = Weights(path, safe_loading.load(str(path)))
     for pattern, what in REFUSED.items():
@@ -93,15 +90,12 @@ def published_sizes(published: Weights) -> dict[str, int]:
 def ours_from_published(
     published: Weights, rows: list[int], cutoffs: list[int]
 ) -> dict[str, Tensor]:
-    """Our weights; the published ones are used up.
+    """Our weights; the published ones, from `read_published`, are used up.
 
     Args:
-        published: from `read_published`.
+        published: refused are a weight that is missing, has another shape, or is not known.
         rows: the published row of each of our words, -1 for a word that is never predicted.
         cutoffs: our word that begins each cluster but the first.
-
-    Raises:
-        MemtxError: if a weight is missing, has another shape, or is not known.
     """
     embedding = published.take(EMBEDDING, -1, -1)
     count, channels = embedding.shape
@@ -132,12 +126,9 @@ def published_from_ours(own: Weights, rows: list[int], clusters: int) -> dict[st
     """Published weights; ours are used up.
 
     Args:
-        own: weights of an `rmt_lm`, of the shapes of its configuration.
+        own: weights of an `rmt_lm`, of the shapes of its configuration; any other is refused.
         rows: our row of each published word.
         clusters: of rare words.
-
-    Raises:
-        MemtxError: if a weight is not known, or the output has weights of its own.
     """
     ours = {name: theirs for theirs, name in LAYER.items()}
     published = own.take_layers("decoder.layers", "layers", ours)

@@ -27,10 +27,8 @@ class StreamStates(dict[str, State | None]):
 class StreamIterator(iterators.EpochBatchIterator):
     """fairseq's iterator, which saves the streams' state beside the place in the text.
 
-    Args:
-        states: of the streams, which the task changes in every step.
-        windows: makes the windows of an epoch that begins after so many updates.
-        kwargs: of fairseq's iterator.
+    The task changes the ``states`` in every step; ``windows`` makes those of an epoch that begins
+    after so many updates.
     """
 
     dataset: StreamWindows

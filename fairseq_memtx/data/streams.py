@@ -22,9 +22,7 @@ from ..errors import MemtxError
 class Text:
     """Consecutive sentences as one row of tokens, read on demand.
 
-    Args:
-        sentences: their tokens, each ending in the end-of-sentence symbol.
-        sizes: their numbers of tokens.
+    Each ends in the end-of-sentence symbol.
     """
 
     def __init__(self, sentences: Sequence[Tensor], sizes: np.ndarray) -> None:
@@ -84,6 +82,8 @@ def plan_windows(
 class StreamWindows(torch.utils.data.Dataset):
     """The windows of one worker's streams; each item is a whole batch.
 
+    A text with fewer segments than there are streams is refused.
+
     Args:
         text: all of it.
         segment_length: ``T``.
@@ -97,9 +97,6 @@ class StreamWindows(torch.utils.data.Dataset):
         pad: index of the padding symbol.
         eos: index of the end-of-sentence symbol, which stands before a text's first token.
         flag: that says how many streams there are.
-
-    Raises:
-        MemtxError: if the text has fewer segments than there are streams.
     """
 
     def __init__(
@@ -206,10 +203,6 @@ class StreamGroups(torch.utils.data.Dataset):
     """All windows of some streams, then all of the next ones: a text however few fit in a batch.
 
     What is in front of a token, and so its loss, does not depend on how many fit.
-
-    Args:
-        windows: of all streams of the worker.
-        size: how many streams there are in a batch, at most.
     """
 
     def __init__(self, windows: StreamWindows, size: int) -> None:

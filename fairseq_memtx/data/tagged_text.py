@@ -23,14 +23,7 @@ def count_labels(dictionary: Dictionary) -> int:
 
 
 class TaggedText(TaggingDataset):
-    """Lines of a text and their labels.
-
-    Args:
-        texts: of tokens, each line with ``</s>`` at its end.
-        labels: of labels, likewise.
-        dictionary: of tokens.
-        label_dictionary: of labels.
-    """
+    """Lines of a text and their labels, both with ``</s>`` at the end of each."""
 
     def __init__(
         self, texts: Any, labels: Any, dictionary: Dictionary, label_dictionary: Dictionary

@@ -14,10 +14,7 @@ from .rows import RowDataset
 class TaggingDataset(RowDataset, ABC):
     """Rows ``<s> token ... token </s>``; `example` says what is in them.
 
-    Args:
-        tokens: number of tokens of every example.
-        dictionary: of tokens.
-        label_dictionary: of labels.
+    ``tokens`` is the number of tokens of every example.
     """
 
     def __init__(

@@ -28,13 +28,7 @@ def _told(build: Callable) -> Callable:
 
 
 class SplitText:
-    """A tokenizer: from text to words, and back.
-
-    Args:
-        record: of a folder.
-        source: language of the text.
-        target: language of the words that are put together again.
-    """
+    """A tokenizer: from text of one language to words, and from words of the other back to text."""
 
     def __init__(self, record: FolderText, source: str, target: str) -> None:
         from sacremoses import MosesDetokenizer
@@ -52,12 +46,7 @@ class SplitText:
 
 
 class PiecesOfWords:
-    """A BPE: from words to pieces of them, and back.
-
-    Args:
-        record: of a folder.
-        language: whose pieces there are.
-    """
+    """A BPE by the record of a folder: from words of a language to their pieces, and back."""
 
     def __init__(self, record: FolderText, language: str | None = None) -> None:
         self._pieces = _told(record.pieces)(language)
@@ -73,11 +62,7 @@ class PiecesOfWords:
 
 
 class WholeText:
-    """A BPE that starts from text as it is, where no tokenizer comes before it.
-
-    Args:
-        record: of a folder.
-    """
+    """A BPE that starts from text as it is, where no tokenizer comes before it."""
 
     def __init__(self, record: FolderText) -> None:
         self.record = record
@@ -91,11 +76,7 @@ class WholeText:
 
 
 class LowerCase:
-    """A BPE that lower-cases text first.
-
-    Args:
-        bpe: of fairseq.
-    """
+    """A BPE of fairseq that lower-cases text first."""
 
     def __init__(self, bpe: Any) -> None:
         self.bpe, self.decode = bpe, bpe.decode

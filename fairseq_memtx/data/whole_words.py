@@ -16,15 +16,11 @@ from ..text import is_filling
 
 
 class WordBeginnings:
-    """What fairseq takes for its table; ``V`` symbols.
+    """What fairseq takes for its table: symbols that open a word, and that close one; both boolean.
 
     A word begins at a piece that opens a word and after one that closes a word. Special tokens are
     words of their own: they do both. In fairseq's table they only open one, so that a first word
     without a space before it is masked together with ``<s>``, or with the end of the line before.
-
-    Args:
-        opens: symbols at which a word begins, boolean of ``V``.
-        closes: symbols with which a word ends, boolean of ``V``.
     """
 
     def __init__(self, opens: Tensor, closes: Tensor) -> None:
@@ -40,12 +36,7 @@ class WordBeginnings:
 def word_beginnings(settings: Any, dictionary: Dictionary) -> WordBeginnings | None:
     """How to tell words apart; None if there is no BPE, where every token is a word.
 
-    Args:
-        settings: of ``--bpe``, or None.
-        dictionary: of the text.
-
-    Raises:
-        MemtxError: if the BPE cannot be built, knows no words, or is not that of the dictionary.
+    A ``--bpe`` that cannot be built, knows no words, or is not the dictionary's is refused.
     """
     name = getattr(settings, "_name", settings)
     try:

@@ -30,12 +30,9 @@ def read(arch: str) -> dict[str, Any]:
 def register(
     model: str, arch: str, fill_up: Callable[[Any], None] = transformer_architecture
 ) -> None:
-    """Register ``arch`` as a named architecture of ``model``.
+    """Register the YAML file ``arch`` as a named architecture of ``model``.
 
-    Args:
-        model: name of a registered model.
-        arch: name of a YAML file.
-        fill_up: what sets the sizes that the file is silent about.
+    What it is silent about, ``fill_up`` sets.
     """
 
     @register_model_architecture(model, arch)

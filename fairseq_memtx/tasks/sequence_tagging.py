@@ -21,13 +21,7 @@ from .token_task import TokenTask
 
 
 class TaggingTask(TokenTask):
-    """What all tagging tasks have in common.
-
-    Args:
-        cfg: the task's flags; ``max_positions`` is the longest row.
-        dictionary: of tokens.
-        label_dictionary: of labels.
-    """
+    """What all tagging tasks have in common."""
 
     token_head_name = "tags"
     criterion_name = "sequence_tagging"

@@ -20,14 +20,11 @@ MANY = 0.2  # a share of unknown tokens that is told
 class TokenTask(FairseqTask):
     """A task that gives its model a head for tokens, which its criterion asks for by name.
 
+    The head gives every token so many scores; ``cfg.max_positions`` is the longest row.
+
     Attributes:
         token_head_name: of the head.
         criterion_name: the only criterion that makes sense.
-
-    Args:
-        cfg: the task's flags; ``max_positions`` is the longest row.
-        dictionary: of tokens.
-        scores: that every token gets.
     """
 
     token_head_name: str

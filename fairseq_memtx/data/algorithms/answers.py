@@ -12,9 +12,7 @@ from .dataset import AlgorithmDataset
 class AnswerDataset(RowDataset):
     """Examples in fairseq's symbols, with targets in the answer alone.
 
-    Args:
-        examples: rows of ids.
-        dictionary: whose first symbols are fairseq's own, so ids move up by their number.
+    fairseq's own symbols are the first of a dictionary, so ids move up by their number.
     """
 
     def __init__(self, examples: AlgorithmDataset, dictionary: Dictionary) -> None:

@@ -13,21 +13,12 @@ LEAST_QUESTIONS = 256  # so that each of the two held-out parts has about 16
 
 
 class AlgorithmDataset(DrawnExamples):
-    """Examples of an algorithm.
+    """Examples of an algorithm; see `DrawnExamples`.
 
     Training never meets a question of validation or test: a hash gives every question to one of
     the three, 1/16 to validation and 1/16 to test, and rows of another part are drawn again. The
     seed has no say in that, so a model may be tested with another seed than it was trained with.
-    Within a set a question may come more than once.
-
-    Args:
-        algorithm: what to draw from.
-        size: examples, at least 1.
-        seed: of the random numbers.
-        split: its name, see `DrawnExamples`.
-
-    Raises:
-        MemtxError: if ``size`` is below 1, or there are too few questions to share out.
+    Within a set a question may come more than once. Too few questions to share out are refused.
     """
 
     def __init__(self, algorithm: Algorithm, size: int, seed: int, split: str) -> None:

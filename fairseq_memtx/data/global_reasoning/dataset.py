@@ -13,14 +13,7 @@ from .reasoning import GlobalReasoning
 class GlobalReasoningDataset(DrawnExamples):
     """Sequences of a task, drawn independently: long ones never come twice, in no two sets.
 
-    Args:
-        reasoning: what to draw from.
-        size: examples, at least 1.
-        seed: of the random numbers.
-        split: its name, see `DrawnExamples`.
-
-    Raises:
-        MemtxError: if ``size`` is below 1.
+    See `DrawnExamples`.
     """
 
     def __init__(self, reasoning: GlobalReasoning, size: int, seed: int, split: str) -> None:
@@ -36,13 +29,7 @@ class GlobalReasoningDataset(DrawnExamples):
 
 
 class DrawnRows(TaggingDataset):
-    """Drawn sequences in fairseq's symbols, which come after its own.
-
-    Args:
-        examples: of tokens and labels that count from 0.
-        dictionary: of tokens.
-        label_dictionary: of labels.
-    """
+    """Drawn tokens and labels, which count from 0, in fairseq's symbols, after its own."""
 
     def __init__(
         self,

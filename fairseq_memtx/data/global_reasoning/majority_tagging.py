@@ -27,9 +27,6 @@ class MajorityTagging(GlobalReasoning):
     Args:
         length: tokens of a sequence, at least 1.
         domains: ``p``, at least 1.
-
-    Raises:
-        MemtxError: if a size is below 1.
     """
 
     length: int

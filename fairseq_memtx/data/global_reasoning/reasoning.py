@@ -32,8 +32,7 @@ class GlobalReasoning(ABC):
     def best_accuracy(self, seen: int) -> float:
         """How often the best guess of a token's label is right, 0 to 1.
 
-        Args:
-            seen: tokens that the guess may look at, the token itself among them.
+        It may look at so many tokens, the token itself among them.
         """
 
     def best_without_memory(self, chunk: int) -> float:
@@ -41,9 +40,6 @@ class GlobalReasoning(ABC):
 
         The mean over all tokens of a row ``<s> token ... token </s>``, which is cut every ``chunk``
         positions: its first chunk has one token less and its last chunk may be short.
-
-        Args:
-            chunk: positions of a chunk, at least 1.
         """
         tokens_of_chunks = np.bincount(np.arange(1, self.length + 1) // chunk)
         seen, chunks = np.unique(tokens_of_chunks[tokens_of_chunks > 0], return_counts=True)

@@ -20,9 +20,6 @@ class SignedSum(GlobalReasoning):
         length: tokens of a sequence, at least 1.
         modulus: ``k``, at least 2.
         largest_digit: digits are 1 to this, at least 1.
-
-    Raises:
-        MemtxError: if a size is too small.
     """
 
     length: int

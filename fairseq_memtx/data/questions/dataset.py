@@ -11,13 +11,10 @@ from .windows import FRAME, WindowedQuestion
 
 
 class QuestionDataset(FairseqDataset):
-    """Rows for a model.
+    """Rows of questions that were cut, for a model.
 
-    Args:
-        questions: already cut.
-        dictionary: of the pieces.
-        whole: an item is a question with all its windows, as needed to answer it; otherwise one
-            window, for training.
+    An item is one window, for training, or a ``whole`` question with all its windows, as needed to
+    answer it.
     """
 
     def __init__(

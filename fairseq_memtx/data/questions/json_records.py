@@ -20,12 +20,7 @@ _HALF = re.compile(r"[\ud800-\udfff]")  # surrogates, which no encoding can writ
 
 
 class Record:
-    """A value of a JSON file.
-
-    Args:
-        value: as `json` gives it.
-        where: the file and the place in it.
-    """
+    """A value of a JSON file, and where it stands: the file and the place in it."""
 
     def __init__(self, value: Any, where: str) -> None:
         self.value = value

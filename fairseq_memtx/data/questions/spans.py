@@ -39,10 +39,7 @@ def best_answers(
         asked: a question of ``W`` windows.
         log_probabilities: ``2 x W x L``, of the first and the last piece being at a position.
         longest: pieces that an answer has at most.
-        count: answers that are wanted.
-
-    Returns:
-        up to ``count`` answers, no two at the same place; empty only if there are none at all.
+        count: answers that are wanted; no two are at the same place.
     """
     begins, ends = map(torch.from_numpy, asked.context.word_edges())
     never = float("-inf")
@@ -76,11 +73,7 @@ def _answer(asked: WindowedQuestion, span: tuple[int, int] | None, score: float)
 
 
 class AnswersFile:
-    """A JSON object of questions' ids and their answers, complete after every batch.
-
-    Args:
-        path: of a file that is overwritten.
-    """
+    """A JSON object of questions' ids and their answers, complete after every batch."""
 
     END = b"\n}\n"
 
