@@ -92,8 +92,10 @@ def ours_from_published(
 ) -> dict[str, Tensor]:
     """Our weights; the published ones, from `read_published`, are used up.
 
+    A weight that is missing, has another shape, or is not known is refused.
+
     Args:
-        published: refused are a weight that is missing, has another shape, or is not known.
+        published: what is used up.
         rows: the published row of each of our words, -1 for a word that is never predicted.
         cutoffs: our word that begins each cluster but the first.
     """
@@ -123,10 +125,10 @@ def ours_from_published(
 
 
 def published_from_ours(own: Weights, rows: list[int], clusters: int) -> dict[str, Tensor]:
-    """Published weights; ours are used up.
+    """Published weights; ours are used up, and refused where one is not known.
 
     Args:
-        own: weights of an `rmt_lm`, of the shapes of its configuration; any other is refused.
+        own: of the shapes of their configuration.
         rows: our row of each published word.
         clusters: of rare words.
     """
