@@ -29,6 +29,7 @@ from ..data.questions.reading import read_questions
 from ..data.questions.spans import Answer, AnswersFile, best_answers
 from ..data.questions.windows import FRAME, TextEncoder, WindowedQuestion, cut
 from ..errors import MemtxError
+from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored
 from ..text import FolderText, is_lowercase
 from .token_task import TokenTask
@@ -40,35 +41,24 @@ logger = logging.getLogger(__name__)
 class ExtractiveQaConfig(FairseqDataclass):
     """Where the questions are, how they are cut, and which answers are possible."""
 
-    data: str = field(
-        default=MISSING,
-        metadata={
-            "help": "folder with dict.txt, train.json, valid.json and, if wanted, test.json in the "
-            "format of SQuAD 1.1 or 2.0 or of HotpotQA"
-        },
+    data: str = flag(
+        MISSING,
+        "folder with dict.txt, train.json, valid.json and, if wanted, test.json in the format of "
+        "SQuAD 1.1 or 2.0 or of HotpotQA",
     )
-    max_positions: int = field(
-        default=512,
-        metadata={"help": "positions of a model: longest row of question and context"},
+    max_positions: int = flag(512, "positions of a model: longest row of question and context")
+    stride: int = flag(
+        0,
+        "tokens by which a window moves on where a context does not fit into one (default: half a "
+        "window)",
     )
-    stride: int = field(
-        default=0,
-        metadata={
-            "help": "tokens by which a window moves on where a context does not fit into one "
-            "(default: half a window)"
-        },
-    )
-    max_question_length: int = field(
-        default=64, metadata={"help": "tokens after which a question is cut off"}
-    )
-    max_answer_length: int = field(default=30, metadata={"help": "tokens of an answer, at most"})
-    n_best: int = field(default=20, metadata={"help": "answers to a question in --n-best-file"})
-    n_best_file: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "write the best answers of validation to this JSON file; with several workers "
-            "the others put their number after its name"
-        },
+    max_question_length: int = flag(64, "tokens after which a question is cut off")
+    max_answer_length: int = flag(30, "tokens of an answer, at most")
+    n_best: int = flag(20, "answers to a question in --n-best-file")
+    n_best_file: Optional[str] = flag(
+        None,
+        "write the best answers of validation to this JSON file; with several workers the others "
+        "put their number after its name",
     )
     # Not called bpe: fairseq would put the name of --bpe there in place of all its settings.
     bpe_settings: Any = field(default=II("bpe"))

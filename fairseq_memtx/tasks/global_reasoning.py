@@ -5,7 +5,7 @@ the model's attention is cut into chunks, validation logs ``best_without_memory`
 no model can beat in the long run whose tokens see their own chunk alone.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 from fairseq import metrics
@@ -22,6 +22,7 @@ from ..data.global_reasoning.majority_tagging import MajorityTagging
 from ..data.global_reasoning.reasoning import GlobalReasoning
 from ..data.global_reasoning.signed_sum import SignedSum
 from ..errors import MemtxError
+from ..flags.flag import flag
 from .sequence_tagging import TaggingTask
 
 
@@ -29,14 +30,12 @@ from .sequence_tagging import TaggingTask
 class GlobalReasoningConfig(FairseqDataclass):
     """Sizes that both tasks have."""
 
-    sequence_length: int = field(
-        default=1024, metadata={"help": "L: tokens of a sequence, <s> and </s> not counted"}
-    )
-    train_size: int = field(default=10000, metadata={"help": "examples of an epoch"})
-    valid_size: int = field(default=500, metadata={"help": "examples for validation"})
-    test_size: int = field(default=500, metadata={"help": "examples for testing"})
-    max_positions: Optional[int] = field(
-        default=None, metadata={"help": "positions that a model has (default: a whole row, L + 2)"}
+    sequence_length: int = flag(1024, "L: tokens of a sequence, <s> and </s> not counted")
+    train_size: int = flag(10000, "examples of an epoch")
+    valid_size: int = flag(500, "examples for validation")
+    test_size: int = flag(500, "examples for testing")
+    max_positions: Optional[int] = flag(
+        None, "positions that a model has (default: a whole row, L + 2)"
     )
     seed: int = II("common.seed")
 
@@ -112,7 +111,7 @@ def _dictionary(symbols: List[str]) -> Dictionary:
 class MajorityTaggingConfig(GlobalReasoningConfig):
     """How many majorities there are in a sequence."""
 
-    domains: int = field(default=4, metadata={"help": "p: pairs of symbols that compete"})
+    domains: int = flag(4, "p: pairs of symbols that compete")
 
 
 @register_task("majority-tagging", dataclass=MajorityTaggingConfig)
@@ -129,10 +128,8 @@ class MajorityTaggingTask(GlobalReasoningTask):
 class SignedSumConfig(GlobalReasoningConfig):
     """What is summed, and how much of the sum is asked for."""
 
-    modulus: int = field(default=10, metadata={"help": "k: the label is the total modulo this"})
-    largest_digit: int = field(
-        default=9, metadata={"help": "tokens are signed digits of 1 to this"}
-    )
+    modulus: int = flag(10, "k: the label is the total modulo this")
+    largest_digit: int = flag(9, "tokens are signed digits of 1 to this")
 
 
 @register_task("signed-sum", dataclass=SignedSumConfig)

@@ -5,7 +5,7 @@ every token and padding, which no loss counts, at both ends. The task gives the 
 one score for every label, and the criterion ``sequence_tagging`` asks for it by name.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from omegaconf import MISSING
 from ..data import data_folder
 from ..data.tagged_text import PREPROCESS, TaggedText, count_labels
 from ..errors import MemtxError
+from ..flags.flag import flag
 from .token_task import TokenTask
 
 
@@ -40,16 +41,12 @@ class TaggingTask(TokenTask):
 class SequenceTaggingConfig(FairseqDataclass):
     """Where the texts are, and how long their lines may be."""
 
-    data: str = field(
-        default=MISSING,
-        metadata={
-            "help": "folder with input0 and label, each as fairseq-preprocess --only-source writes "
-            "it, with one label for every token"
-        },
+    data: str = flag(
+        MISSING,
+        "folder with input0 and label, each as fairseq-preprocess --only-source writes it, with "
+        "one label for every token",
     )
-    max_positions: int = field(
-        default=512, metadata={"help": "positions that a model has, two of them for <s> and </s>"}
-    )
+    max_positions: int = flag(512, "positions that a model has, two of them for <s> and </s>")
 
 
 @register_task("sequence_tagging", dataclass=SequenceTaggingConfig)
