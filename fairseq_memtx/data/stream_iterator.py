@@ -74,7 +74,7 @@ class StreamIterator(iterators.EpochBatchIterator):
             **fairseqs,
             "streams": self.of_workers,
             "updates": self.updates,
-            "layout": self.dataset.layout(),
+            "layout": self.dataset.layout,
             "window": self.dataset.windows[place][:2],
         }
 
@@ -88,7 +88,7 @@ class StreamIterator(iterators.EpochBatchIterator):
         """
         place, dataset = state_dict.get("iterations_in_epoch", 0), self.dataset
         if place:
-            _compare(state_dict.get("layout", {}), dataset.layout())
+            _compare(state_dict.get("layout", {}), dataset.layout)
             updates = state_dict.get("updates", 0)
             dataset = self.windows(updates)
             here = dataset.windows[place : place + 1]
@@ -112,7 +112,7 @@ class StreamIterator(iterators.EpochBatchIterator):
         rows = next(map(len, state.values()), None)
         # What was written before checkpoints told their layout.
         found = {"workers": len(states), "streams": rows and rows * len(states)}
-        _compare(found, self.dataset.layout())
+        _compare(found, self.dataset.layout)
         self.states["train"] = state
 
 

@@ -114,9 +114,16 @@ class StreamWindows(torch.utils.data.Dataset):
         flag: str = "--batch-size",
     ) -> None:
         self.text, self.segment_length, self.pad, self.eos = text, segment_length, pad, eos
-        self.worker, self.workers = worker, workers
-        self.all_streams, self.stride_segments = streams, stride_segments
-        self.cut_at_documents = cut_at_documents
+        self.worker, self.cut_at_documents = worker, cut_at_documents
+        # What a place in the windows, and the states of the streams there, are counted in.
+        self.layout = {
+            "workers": workers,
+            "streams": streams,
+            "segment_length": segment_length,
+            "stride_segments": stride_segments,
+            "documents": cut_at_documents,
+            "text_length": len(text),
+        }
         documents = text.documents() if cut_at_documents else np.array([0])
         ends = np.append(documents[1:], len(text))
         starts = [np.arange(a, b, segment_length) for a, b in zip(documents, ends)]
@@ -140,17 +147,6 @@ class StreamWindows(torch.utils.data.Dataset):
 
     def __len__(self) -> int:
         return len(self.windows)
-
-    def layout(self) -> dict[str, Any]:
-        """What a place in the windows, and the states of the streams there, are counted in."""
-        return {
-            "workers": self.workers,
-            "streams": self.all_streams,
-            "segment_length": self.segment_length,
-            "stride_segments": self.stride_segments,
-            "documents": self.cut_at_documents,
-            "text_length": len(self.text),
-        }
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         """Window ``number`` of all streams; see `batch`."""

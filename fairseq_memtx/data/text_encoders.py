@@ -3,9 +3,10 @@
 ``encode`` gives tokens with spaces between them, ``decode`` is the way back.
 """
 
-import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from ..errors import MemtxError
 from ..text import FolderText, join_words, unescape
@@ -14,17 +15,13 @@ from ..text.units import Bytes, Characters, Lines, Words
 SEPARATOR = "@@ "
 
 
-def _told(build: Callable) -> Callable:
-    """Errors of a text's files in one line."""
-
-    @functools.wraps(build)
-    def told(*arguments: Any) -> Any:
-        try:
-            return build(*arguments)
-        except (MemtxError, ImportError) as cause:
-            raise MemtxError(f"--bpe or --tokenizer cannot be used: {cause}") from cause
-
-    return told
+@contextmanager
+def used(flags: str = "--bpe or --tokenizer") -> Iterator[None]:
+    """Tell errors of a text's files by the flags that name them."""
+    try:
+        yield
+    except (MemtxError, ImportError) as cause:
+        raise MemtxError(f"{flags} cannot be used: {cause}") from cause
 
 
 class SplitText:
@@ -49,7 +46,8 @@ class PiecesOfWords:
     """A BPE by the record of a folder: from words of a language to their pieces, and back."""
 
     def __init__(self, record: FolderText, language: str | None = None) -> None:
-        self._pieces = _told(record.pieces)(language)
+        with used():
+            self._pieces = record.pieces(language)
         self.bpe_symbol = SEPARATOR  # by which masking of whole words knows it
 
     def encode(self, words: str) -> str:
@@ -66,7 +64,8 @@ class WholeText:
 
     def __init__(self, record: FolderText) -> None:
         self.record = record
-        self.encode = _told(record.cutter)()
+        with used():
+            self.encode = record.cutter()
 
     def decode(self, tokens: str) -> str:
         """Text of tokens."""

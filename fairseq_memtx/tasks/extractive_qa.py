@@ -28,6 +28,7 @@ from ..data.questions.metrics import METRICS
 from ..data.questions.reading import read_questions
 from ..data.questions.spans import Answer, AnswersFile, best_answers
 from ..data.questions.windows import FRAME, TextEncoder, WindowedQuestion, cut
+from ..data.text_encoders import used
 from ..errors import MemtxError
 from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored
@@ -96,10 +97,8 @@ class ExtractiveQaTask(TokenTask):
         check(cfg)
         super().__init__(cfg, dictionary, scores=2)  # of beginning and end
         lowercase = record is None and is_lowercase(dictionary.symbols[dictionary.nspecial :])
-        try:
+        with used("--bpe"):
             self.encode = TextEncoder(dictionary, bpe, record, lowercase)
-        except (MemtxError, ImportError) as cause:
-            raise MemtxError(f"--bpe cannot be used: {cause}") from cause
         if record is not None:
             logger.info(f"text is cut as that in {record.folder}")
         if self.encode.lowercase:
