@@ -44,10 +44,9 @@ def architectures(symbols: int) -> Iterator[Architecture]:
         yield Architecture(
             name,
             "+".join(str(sizes[f"{side}_layers"]) for side in sides),
-            *(
-                sizes[f"{sides[0]}_{of}"]
-                for of in ("embed_dim", "ffn_embed_dim", "attention_heads")
-            ),
+            sizes[f"{sides[0]}_embed_dim"],
+            sizes[f"{sides[0]}_ffn_embed_dim"],
+            sizes[f"{sides[0]}_attention_heads"],
             sizes["memory_tokens"],
             sizes.get("cache_length", 0),
             parameters,
