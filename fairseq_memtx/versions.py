@@ -15,25 +15,21 @@ def check(python: tuple[int, ...] = sys.version_info[:3]) -> None:
     """
     if python < OLDEST_PYTHON:
         raise MemtxError(f"Python {'.'.join(map(str, python))} is too old: use Python 3.11 or 3.12")
-    advice = "install the fairseq that is tested with 'pip install ve-fairseq==0.12.3'"
     try:
-        import fairseq
         from fairseq.models.transformer import TransformerConfig, TransformerEncoderBase
+
+        for owner, hook in [  # which the plugin overrides
+            (TransformerEncoderBase, "forward_embedding"),
+            (TransformerEncoderBase, "build_encoder_layer"),
+            (TransformerConfig, "from_namespace"),
+        ]:
+            getattr(owner, hook)
     except Exception as cause:
         found = getattr(sys.modules.get("fairseq"), "__version__", "none that can be imported")
         raise MemtxError(
-            f"fairseq 0.12 is needed and {found} was found ({cause}): {advice}"
+            f"fairseq 0.12 is needed and {found} was found ({cause}): install the fairseq that is "
+            "tested with 'pip install ve-fairseq==0.12.3'"
         ) from cause
-    for owner, hook in [
-        (TransformerEncoderBase, "forward_embedding"),
-        (TransformerEncoderBase, "build_encoder_layer"),
-        (TransformerConfig, "from_namespace"),
-    ]:
-        if not hasattr(owner, hook):
-            raise MemtxError(
-                f"fairseq {getattr(fairseq, '__version__', '')} has no {owner.__name__}.{hook}, "
-                f"which the plugin overrides: {advice}"
-            )
 
 
 def check_registered_once(package: str) -> None:

@@ -16,19 +16,12 @@ from . import around
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/5603"
 
 
-class _Refusal:
-    """Sent in place of a state by a worker that could not read it."""
-
-    def __init__(self, line: str) -> None:
-        self.line = line
-
-
 def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: Any) -> Any:
-    """What ``src_rank`` sends; a refusal is raised."""
+    """What ``src_rank`` sends; an error that it sends in place of a state is raised."""
     message = [obj]
     torch.distributed.broadcast_object_list(message, src_rank, group, dist_device)
-    if isinstance(message[0], _Refusal):
-        raise MemtxError(message[0].line)
+    if isinstance(message[0], MemtxError):
+        raise message[0]
     return message[0]
 
 
@@ -66,15 +59,13 @@ def told_by_first_worker(trainer: Trainer, decide: Callable[[], Any]) -> Any:
     """What the first worker decides, on all of them; its refusal is raised by all."""
     if trainer.data_parallel_world_size == 1 or trainer.tpu:
         return decide()
-    message: list[Any] = [None]
+    decided: Any = None
     if trainer.data_parallel_rank == 0:
         try:
-            message = [decide()]
+            decided = decide()
         except MemtxError as error:
-            message = [_Refusal(str(error))]
-    return _broadcast_object(
-        message[0], 0, trainer.data_parallel_process_group, dist_device=trainer.device
-    )
+            decided = error
+    return _broadcast_object(decided, 0, trainer.data_parallel_process_group, trainer.device)
 
 
 def _agree_on(filename: str, group: Any) -> None:
@@ -105,5 +96,5 @@ def _read_or_tell_others(
         if not load_on_all_ranks:
             line = explain(error) or f"worker 0 could not read checkpoint {path}: {error}"
             group, device = trainer.data_parallel_process_group, trainer.device
-            torch.distributed.broadcast_object_list([_Refusal(line)], 0, group, device)
+            torch.distributed.broadcast_object_list([MemtxError(line)], 0, group, device)
         raise

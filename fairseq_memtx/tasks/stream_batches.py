@@ -53,7 +53,13 @@ class StreamBatches(PromptedLanguageModelingTask):
         """The text of a split."""
         return self.datasets[split]
 
-    def get_batch_iterator(
+    def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """A text's `_windows`; a dataset that is a number of prompts gets fairseq's iterator."""
+        if isinstance(dataset, Text):
+            return self._windows(dataset, *args, **kwargs)
+        return super().get_batch_iterator(dataset, *args, **kwargs)
+
+    def _windows(
         self,
         dataset: Text,
         max_sentences: int | None = None,
@@ -68,21 +74,9 @@ class StreamBatches(PromptedLanguageModelingTask):
         """Windows over all streams, in order: ``--batch-size`` a worker, or ``--valid-streams``.
 
         What ``holders`` gives is put into the batches of a group of streams, for callers that go
-        past the task's steps. A dataset that is no text but a number of prompts gets fairseq's own
-        iterator. Validation gets the same iterator every time, as in all tasks of fairseq, and with
-        it the same worker processes.
+        past the task's steps. Validation gets the same iterator every time, as in all tasks of
+        fairseq, and with it the same worker processes.
         """
-        if not isinstance(dataset, Text):
-            return super().get_batch_iterator(
-                dataset,
-                max_sentences=max_sentences,
-                num_shards=num_shards,
-                shard_id=shard_id,
-                num_workers=num_workers,
-                epoch=epoch,
-                data_buffer_size=data_buffer_size,
-                **kwargs,
-            )
         shard = {"worker": shard_id, "workers": num_shards}
         settings = {"num_workers": num_workers, "epoch": epoch, "buffer_size": data_buffer_size}
         split = next(name for name, text in self.datasets.items() if text is dataset)
