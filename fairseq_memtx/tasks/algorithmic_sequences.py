@@ -7,7 +7,7 @@ language model of fairseq can be trained beside it. Validation lets the model wr
 its own and compares.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor
 from ..data.algorithms import AlgorithmDataset, make, sizes_of
 from ..data.algorithms.answers import AnswerDataset
 from ..errors import MemtxError
+from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored, trains_transformer_xl
 
 
@@ -30,26 +31,19 @@ from ..flags.ignored_flags import Ignored, trains_transformer_xl
 class AlgorithmicSequencesConfig(FairseqDataclass):
     """Which algorithm, at what size, and how it is cut."""
 
-    algorithm: str = field(
-        default="copy",
-        metadata={"help": "copy, reverse, associative-retrieval or quadratic-equations"},
+    algorithm: str = flag("copy", "copy, reverse, associative-retrieval or quadratic-equations")
+    sequence_length: int = flag(8, "n: symbols to copy or to reverse")
+    alphabet_size: int = flag(10, "different symbols")
+    pairs: int = flag(4, "pairs of key and value")
+    segments: int = flag(1, "equal segments of a row, as far as it can be divided")
+    train_size: int = flag(100000, "examples of an epoch")
+    valid_size: int = flag(1600, "examples for validation")
+    test_size: int = flag(1600, "examples for testing")
+    tokens_per_sample: int = flag(0, "length of a segment (default: row / --segments)")
+    max_target_positions: Optional[int] = flag(
+        None, "positions that a model has (default: a whole row)"
     )
-    sequence_length: int = field(default=8, metadata={"help": "n: symbols to copy or to reverse"})
-    alphabet_size: int = field(default=10, metadata={"help": "different symbols"})
-    pairs: int = field(default=4, metadata={"help": "pairs of key and value"})
-    segments: int = field(
-        default=1, metadata={"help": "equal segments of a row, as far as it can be divided"}
-    )
-    train_size: int = field(default=100000, metadata={"help": "examples of an epoch"})
-    valid_size: int = field(default=1600, metadata={"help": "examples for validation"})
-    test_size: int = field(default=1600, metadata={"help": "examples for testing"})
-    tokens_per_sample: int = field(
-        default=0, metadata={"help": "length of a segment (default: row / --segments)"}
-    )
-    max_target_positions: Optional[int] = field(
-        default=None, metadata={"help": "positions that a model has (default: a whole row)"}
-    )
-    add_bos_token: bool = field(default=False, metadata={"help": "not used"})
+    add_bos_token: bool = flag(False, "not used")
     seed: int = II("common.seed")
 
 

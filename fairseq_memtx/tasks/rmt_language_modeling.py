@@ -7,7 +7,7 @@ subset; it is the only place where they are kept. The state of training goes int
 the place in the text, through the iterator.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
 from fairseq import metrics
@@ -19,6 +19,7 @@ from omegaconf import II
 
 from ..data.curriculum import SegmentCurriculum
 from ..errors import MemtxError
+from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored, trains_along_a_text, trains_transformer_xl
 from ..memory import State, memory_statistics
 from ..modules.state_holder import StateHolder, StatesOfModels
@@ -29,38 +30,30 @@ from .stream_batches import StreamBatches
 class RmtLanguageModelingConfig(LanguageModelingConfig):
     """fairseq's language modelling, and how its windows move."""
 
-    window_segments: int = field(
-        default=1,
-        metadata={"help": "S: consecutive segments of --tokens-per-sample in one forward pass"},
+    window_segments: int = flag(
+        1, "S: consecutive segments of --tokens-per-sample in one forward pass"
     )
-    stride_segments: int = field(
-        default=0,
-        metadata={
-            "help": "N: segments by which the window moves; only the last N are predicted, the "
-            "others are read again. N=1 with S=k+1 is the paper's BPTT of depth k (default: S)"
-        },
+    stride_segments: int = flag(
+        0,
+        "N: segments by which the window moves; only the last N are predicted, the others are "
+        "read again. N=1 with S=k+1 is the paper's BPTT of depth k (default: S)",
     )
-    reset_memory_at_documents: bool = field(
-        default=False,
-        metadata={"help": "begin every document (after an empty line) with an empty memory"},
+    reset_memory_at_documents: bool = flag(
+        False, "begin every document (after an empty line) with an empty memory"
     )
-    segment_curriculum: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "window segments by number of updates, such as 1:2000,2:2000,4:2000; the last "
-            "stage goes on until training ends"
-        },
+    segment_curriculum: Optional[str] = flag(
+        None,
+        "window segments by number of updates, such as 1:2000,2:2000,4:2000; the last stage goes "
+        "on until training ends",
     )
-    valid_streams: int = field(
-        default=1,
-        metadata={
-            "help": "streams into which a text is cut for validation and fairseq-eval-lm; memory "
-            "goes over the whole text if it is 1. --batch-size says how many are read at a time, "
-            "which changes no loss"
-        },
+    valid_streams: int = flag(
+        1,
+        "streams into which a text is cut for validation and fairseq-eval-lm; memory goes over "
+        "the whole text if it is 1. --batch-size says how many are read at a time, which changes "
+        "no loss",
     )
     train_subset: str = II("dataset.train_subset")
-    update_freq: List[int] = field(default=II("optimization.update_freq"))
+    update_freq: List[int] = II("optimization.update_freq")
 
 
 @register_task("rmt_language_modeling", dataclass=RmtLanguageModelingConfig)
