@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..data.algorithms import AlgorithmDataset, make, sizes_of
 from ..data.algorithms.answers import AnswerDataset
+from ..data.facts.vocabulary import dictionary_of
 from ..errors import MemtxError
 from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored, trains_transformer_xl
@@ -89,9 +90,7 @@ class AlgorithmicSequencesTask(FairseqTask):
                 f"--segments {cfg.segments} is impossible: a row has {length} tokens, use 1 to "
                 f"{length}"
             )
-        self.dictionary = Dictionary()
-        for symbol in range(self.algorithm.vocabulary_size):
-            self.dictionary.add_symbol(str(symbol))
+        self.dictionary = dictionary_of(list(map(str, range(self.algorithm.vocabulary_size))))
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build a model for rows of this length; one with segments learns where to cut."""

@@ -8,7 +8,7 @@ the answer, which is scored there and then, so that sums over batches and worker
 
 import logging
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -62,7 +62,7 @@ class ExtractiveQaConfig(FairseqDataclass):
         "put their number after its name",
     )
     # Not called bpe: fairseq would put the name of --bpe there in place of all its settings.
-    bpe_settings: Any = II("bpe")
+    bpe_settings: Any = field(default=II("bpe"))
 
 
 @register_task("extractive_qa", dataclass=ExtractiveQaConfig)

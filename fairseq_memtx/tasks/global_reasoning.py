@@ -10,13 +10,13 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion
-from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
 from omegaconf import II
 from torch import Tensor
 
+from ..data.facts.vocabulary import dictionary_of
 from ..data.global_reasoning.dataset import DrawnRows, GlobalReasoningDataset
 from ..data.global_reasoning.majority_tagging import MajorityTagging
 from ..data.global_reasoning.reasoning import GlobalReasoning
@@ -44,7 +44,7 @@ class GlobalReasoningTask(TaggingTask):
     """What both tasks have in common."""
 
     def __init__(self, cfg: GlobalReasoningConfig, reasoning: GlobalReasoning) -> None:
-        super().__init__(cfg, _dictionary(reasoning.symbols), _dictionary(reasoning.labels))
+        super().__init__(cfg, *map(dictionary_of, (reasoning.symbols, reasoning.labels)))
         self.reasoning = reasoning
         self.best_without_memory: Optional[float] = None
         row = reasoning.length + 2
@@ -98,13 +98,6 @@ class GlobalReasoningTask(TaggingTask):
                 for name in ("best_without_memory", "sample_size")
             )
             metrics.log_scalar("best_without_memory", best / labels, labels, round=4)
-
-
-def _dictionary(symbols: List[str]) -> Dictionary:
-    dictionary = Dictionary()
-    for symbol in symbols:
-        dictionary.add_symbol(symbol)
-    return dictionary
 
 
 @dataclass

@@ -7,7 +7,7 @@ subset; it is the only place where they are kept. The state of training goes int
 the place in the text, through the iterator.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
 from fairseq import metrics
@@ -53,7 +53,7 @@ class RmtLanguageModelingConfig(LanguageModelingConfig):
         "no loss",
     )
     train_subset: str = II("dataset.train_subset")
-    update_freq: List[int] = II("optimization.update_freq")
+    update_freq: List[int] = field(default=II("optimization.update_freq"))
 
 
 @register_task("rmt_language_modeling", dataclass=RmtLanguageModelingConfig)

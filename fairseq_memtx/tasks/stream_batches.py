@@ -43,11 +43,8 @@ class StreamBatches(PromptedLanguageModelingTask):
                 f"there is no {binary}: give the folder that fairseq-preprocess --only-source "
                 "wrote, and the names of its sets"
             )
-        if not binary.stat().st_size:
-            raise MemtxError(f"the text {binary} is empty: give fairseq-preprocess a longer one")
         data = data_folder.load(path, self.dictionary, self.args.dataset_impl, combine)
-        text = Text(data, data.sizes)
-        self.datasets[split] = text
+        self.datasets[split] = Text(data, data.sizes)
 
     def dataset(self, split: str) -> Text:
         """The text of a split."""
