@@ -1,7 +1,7 @@
 """The flags of `rmt_lm`, and which of them make no sense together."""
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fairseq.dataclass import ChoiceEnum
 from fairseq.models.transformer_lm import TransformerLanguageModelConfig
@@ -9,6 +9,7 @@ from omegaconf import II
 
 from ..errors import MemtxError
 from ..flags import sizes
+from ..flags.flag import flag
 from ..modules.tied_adaptive_softmax import parse_cutoff
 
 BACKBONES = ["transformer-xl", "transformer"]
@@ -18,55 +19,37 @@ BACKBONES = ["transformer-xl", "transformer"]
 class RmtLanguageModelConfig(TransformerLanguageModelConfig):
     """fairseq's language model and its memory."""
 
-    decoder_input_dim: int = field(
-        default=II("model.decoder_embed_dim"), metadata={"help": "channels of the embedding"}
-    )
-    decoder_output_dim: int = field(
-        default=II("model.decoder_embed_dim"), metadata={"help": "channels of the features"}
-    )
+    decoder_input_dim: int = flag(II("model.decoder_embed_dim"), "channels of the embedding")
+    decoder_output_dim: int = flag(II("model.decoder_embed_dim"), "channels of the features")
     # fairseq makes a flag's choices of a type that it makes itself.
-    backbone: ChoiceEnum(BACKBONES) = field(  # type: ignore[valid-type]
-        default="transformer-xl",
-        metadata={"help": "layers with relative positions and a cache, or fairseq's own"},
+    backbone: ChoiceEnum(BACKBONES) = flag(  # type: ignore[valid-type]
+        "transformer-xl", "layers with relative positions and a cache, or fairseq's own"
     )
-    memory_tokens: int = field(
-        default=10, metadata={"help": "memory tokens M of a segment; 0: no memory"}
+    memory_tokens: int = flag(10, "memory tokens M of a segment; 0: no memory")
+    memory_recurrence: ChoiceEnum(["segment", "none"]) = flag(  # type: ignore[valid-type]
+        "segment", "whether memory goes from segment to segment, or begins anew in each"
     )
-    memory_recurrence: ChoiceEnum(["segment", "none"]) = field(  # type: ignore[valid-type]
-        default="segment",
-        metadata={"help": "whether memory goes from segment to segment, or begins anew in each"},
+    memory_at_start_only: bool = flag(
+        False, "no write block: what goes on is the read block, which saw no token"
     )
-    memory_at_start_only: bool = field(
-        default=False,
-        metadata={"help": "no write block: what goes on is the read block, which saw no token"},
+    memory_reads_cache: bool = flag(False, "let memory rows see the Transformer-XL cache")
+    layer_memory: ChoiceEnum(["none", "associative"]) = flag(  # type: ignore[valid-type]
+        "none",
+        "a memory in every layer, into which the write block is written; beside "
+        "--memory-recurrence none it is the only one that goes on, and there is no read block",
     )
-    memory_reads_cache: bool = field(
-        default=False, metadata={"help": "let memory rows see the Transformer-XL cache"}
+    associative_channels: int = flag(
+        64, "channels of the keys of --layer-memory associative (d_mem)"
     )
-    layer_memory: ChoiceEnum(["none", "associative"]) = field(  # type: ignore[valid-type]
-        default="none",
-        metadata={
-            "help": "a memory in every layer, into which the write block is written; beside "
-            "--memory-recurrence none it is the only one that goes on, and there is no read block"
-        },
+    associative_correction: bool = flag(
+        True, "let a key count once, however often it is written; false: every time"
     )
-    associative_channels: int = field(
-        default=64, metadata={"help": "channels of the keys of --layer-memory associative (d_mem)"}
+    cache_length: int = flag(0, "rows of earlier segments that every layer sees")
+    checkpoint_segments: bool = flag(
+        False, "recompute segments in the backward pass, to save activation memory"
     )
-    associative_correction: bool = field(
-        default=True,
-        metadata={"help": "let a key count once, however often it is written; false: every time"},
-    )
-    cache_length: int = field(
-        default=0, metadata={"help": "rows of earlier segments that every layer sees"}
-    )
-    checkpoint_segments: bool = field(
-        default=False,
-        metadata={"help": "recompute segments in the backward pass, to save activation memory"},
-    )
-    predict_words_only: bool = field(
-        default=False,
-        metadata={"help": "give <s>, <pad> and <unk>, which GPT-2 has not, the probability 0"},
+    predict_words_only: bool = flag(
+        False, "give <s>, <pad> and <unk>, which GPT-2 has not, the probability 0"
     )
 
 
