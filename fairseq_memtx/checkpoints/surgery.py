@@ -72,6 +72,30 @@ def tile_positions(state_dict: dict[str, Any], key: str, table: nn.Embedding | N
         _tell(f"the {has} positions of the checkpoint are repeated to {wants}")
 
 
+def fit_memory_positions(
+    model: nn.Module, state_dict: dict[str, Any], table: str, memory: str, count: int
+) -> None:
+    """Let a table of positions end with as many rows of memory's own as the model's.
+
+    Rows that both have are kept; the rest stay as the model initialised them.
+
+    Args:
+        model: to be loaded into.
+        state_dict: what was saved, before `fit_memory`; changed in place.
+        table: where in the model it is, such as ``decoder.embed_positions``.
+        memory: where its `MemoryTokens` are.
+        count: the last rows of the model's table, which are memory's own.
+    """
+    key = f"{table}.weight"
+    own, saved = model.state_dict().get(key), state_dict.get(key)
+    if own is None or saved is None or len(own) == len(saved):
+        return
+    # Tables that differ by anything else are of models of another length.
+    if len(saved) - (len(own) - count) in (0, len(state_dict.get(f"{memory}.weight", ()))):
+        state_dict[key] = torch.cat([saved[: len(own)], own[len(saved) :].to(saved)])
+        _tell(f"the {len(saved)} rows of {table} become {len(own)}: memory has {count} of its own")
+
+
 def copy_memory_projections(model: nn.Module, state_dict: dict[str, Any]) -> None:
     """Let separate projections of the memory begin as copies of the tokens', if none are saved."""
     copied = False

@@ -24,7 +24,7 @@ from .neighbourhoods import (
 from .quick_dropout import drop
 from .relative_attention import RelativeAttention, distance_embedding
 from .segment import Segment, segment_mask
-from .segment_loop import Layers, Reading, SegmentLoop
+from .segment_loop import Layers, Reading, SegmentLoop, nowhere
 from .softmax_attention import AttentionSoftmax, attend
 from .state import State, detached, emptied, inside, moved, reordered, under
 from .statistics import MemoryStatistics, memory_statistics
@@ -70,6 +70,7 @@ __all__ = [
     "load",
     "memory_statistics",
     "moved",
+    "nowhere",
     "reordered",
     "run_transformer",
     "run_transformer_xl",

@@ -66,7 +66,7 @@ class ContinuedText:
         rows = loop.embed(tokens, before)
         new = rows.size(1)
         if first and loop.rows_ahead:
-            rows = torch.cat([self.state["memory"].to(rows), rows], dim=1)
+            rows = torch.cat([loop.block(self.state, tokens, False, rows), rows], dim=1)
         writes = loop.writes and loop.memory is not None
         rows = self._run(rows, last=not writes and tokens.size(1) == loop.segment_length)
         if first:
@@ -88,5 +88,6 @@ class ContinuedText:
         """Run the write block and let the next segment begin with what it gives."""
         memory = self.state["read"]
         if self.loop.writes and self.loop.memory is not None:
-            memory = self._run(self.state["memory"].to(memory), last=True)
+            block = self.loop.block(self.state, self.state["tokens"], True, memory)
+            memory = self._run(block, last=True)
         self.state, self.rows = self.loop.hand_on(memory, inside(self.state, "layers")), 0

@@ -2,7 +2,7 @@
 
 A segment is ``[read memory; tokens; write memory]`` (RMT, section 3): both blocks hold the memory
 that came in, and the outputs of the write block are the memory that goes on. Where layers have
-memories (ARMT, section 3) it may be ``[tokens; write memory]``.
+memories (ARMT) it may be ``[tokens; write memory]``.
 
 Shapes: ``B`` streams, ``M`` memory tokens, ``T`` tokens of a segment, ``N`` rows at hand, ``R``
 rows of the segment up to the last of them, ``S`` rows in a cache, ``C`` channels.
@@ -75,6 +75,7 @@ def segment_mask(
     write: bool = True,
     device: torch.device | None = None,
     read: bool = True,
+    causal: bool = False,
 ) -> Tensor:
     """What each row of a segment may not see of it, True where it may not.
 
@@ -87,11 +88,13 @@ def segment_mask(
         write: whether there is a write block, so ``2M + T`` rows, or not, ``M + T``.
         device: where to put the mask.
         read: whether there is a read block.
+        causal: let no row see what comes after it, in the blocks either.
     """
     first = memory_tokens if read else 0
     last = first + tokens
     rows = last + (memory_tokens if write else 0)
     hidden = torch.ones(rows, rows, dtype=torch.bool, device=device).triu(1)
-    hidden[:first, :first] = False
-    hidden[last:, last:] = False
+    if not causal:
+        hidden[:first, :first] = False
+        hidden[last:, last:] = False
     return hidden

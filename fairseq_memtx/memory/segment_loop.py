@@ -48,6 +48,11 @@ def unchanged(rows: Tensor) -> Tensor:
     return rows
 
 
+def nowhere(tokens: Tensor, writes: bool) -> Tensor:
+    """Zero: memory has no position."""
+    return torch.zeros((), device=tokens.device)
+
+
 @dataclass(frozen=True)
 class SegmentLoop:
     """Reads texts segment by segment.
@@ -77,6 +82,9 @@ class SegmentLoop:
         reads: whether there is a read block. There has to be one of the two.
         writes: whether there is a write block. Without one, what goes on is the read block.
         recurrent: whether memory goes on, or begins anew in each segment.
+        memory_positions: tokens of a segment, and whether it is about its write block or its read
+            block, to what is added to the rows of the block.
+        causal: whether memory rows see nothing that comes after them, as in published GPT-2 models.
         memory_reads_cache: whether memory rows see what layers keep of earlier segments.
         recompute: compute segments again in the backward pass, to save activation memory.
     """
@@ -90,6 +98,8 @@ class SegmentLoop:
     reads: bool = True
     writes: bool = True
     recurrent: bool = True
+    memory_positions: Callable[[Tensor, bool], Tensor] = nowhere
+    causal: bool = False
     memory_reads_cache: bool = False
     recompute: bool = False
 
@@ -156,8 +166,9 @@ class SegmentLoop:
         rows = self.embed(tokens, 0)
         first, last = self.rows_ahead, self.rows_ahead + rows.size(1)
         if self.memory is not None:
-            block = state["memory"].to(rows)
-            rows = torch.cat([block] * self.reads + [rows] + [block] * self.writes, dim=1)
+            ahead = [self.block(state, tokens, False, rows)] if self.reads else []
+            behind = [self.block(state, tokens, True, rows)] if self.writes else []
+            rows = torch.cat([*ahead, rows, *behind], dim=1)
         visible = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
         if self.padding_idx is not None:
             visible[:, first:last] = tokens.ne(self.padding_idx)
@@ -180,6 +191,17 @@ class SegmentLoop:
         anew = memory.new_zeros(streams, dtype=torch.bool) if reset is None else reset
         memory = torch.where(anew[:, None, None], learned.to(memory), memory)
         return {**state, "memory": memory}
+
+    def block(self, state: State, tokens: Tensor, writes: bool, like: Tensor) -> Tensor:
+        """The read or the write block as it enters the layers, ``B x M x C``.
+
+        Args:
+            state: with which the segment began.
+            tokens: of the segment, up to the block.
+            writes: which of the two.
+            like: rows of the segment, by their type.
+        """
+        return state["memory"].to(like) + self.memory_positions(tokens, writes).to(like)
 
     def hand_on(self, memory: Tensor, layers: State) -> State:
         """The state after a segment, of its memory and of what its layers keep."""
@@ -207,7 +229,9 @@ class SegmentLoop:
         """
         end = begin + visible.size(1)
         writes = self.writes and self.memory is not None
-        hidden = segment_mask(self.memory_tokens, tokens, writes, visible.device, self.reads)
+        hidden = segment_mask(
+            self.memory_tokens, tokens, writes, visible.device, self.reads, self.causal
+        )
         of_memory = torch.ones(len(hidden), dtype=torch.bool, device=visible.device)
         of_memory[self.rows_ahead : self.rows_ahead + tokens] = False
         whole = begin == 0 and last

@@ -44,6 +44,14 @@ class RmtLanguageModelConfig(TransformerLanguageModelConfig):
     associative_correction: bool = flag(
         True, "let a key count once, however often it is written; false: every time"
     )
+    causal_memory: bool = flag(
+        False, "let memory rows see nothing that comes after them, as published GPT-2 models"
+    )
+    memory_positions: ChoiceEnum(["none", "own", "running"]) = flag(  # type: ignore[valid-type]
+        "none",
+        "of memory rows under --backbone transformer: none, more rows of the table of "
+        "--decoder-learned-pos, or places in the row as tokens have them",
+    )
     cache_length: int = flag(0, "rows of earlier segments that every layer sees")
     checkpoint_segments: bool = flag(
         False, "recompute segments in the backward pass, to save activation memory"
@@ -51,6 +59,14 @@ class RmtLanguageModelConfig(TransformerLanguageModelConfig):
     predict_words_only: bool = flag(
         False, "give <s>, <pad> and <unk>, which GPT-2 has not, the probability 0"
     )
+
+
+def positions(args) -> int:
+    """Places that a segment takes in the table of positions, those of memory of its own apart."""
+    if args.memory_positions != "running":
+        return args.tokens_per_sample
+    reads = args.memory_recurrence == "segment" or args.layer_memory == "none"
+    return args.tokens_per_sample + (reads + (not args.memory_at_start_only)) * args.memory_tokens
 
 
 def add_correction(parser) -> None:
@@ -114,15 +130,17 @@ def check(args, vocabulary: int) -> None:
                 "--backbone transformer has no cache: leave out --cache-length, or use --backbone "
                 "transformer-xl"
             )
-        if args.tokens_per_sample > (args.max_target_positions or args.tokens_per_sample):
+        if args.max_target_positions and positions(args) > args.max_target_positions:
+            memory = " and memory" if args.memory_positions == "running" else ""
             raise MemtxError(
-                f"segments of --tokens-per-sample {args.tokens_per_sample} are longer than "
+                f"segments of --tokens-per-sample {args.tokens_per_sample}{memory} are longer than "
                 f"--max-target-positions {args.max_target_positions}: raise the latter"
             )
     elif args.backbone != "transformer-xl":
         raise MemtxError(
             f"--backbone {args.backbone} is unknown: use one of {', '.join(BACKBONES)}"
         )
+    _check_memory_positions(args)
     if args.memory_at_start_only and not args.memory_tokens:
         raise MemtxError("--memory-at-start-only needs memory, and --memory-tokens is 0: give some")
     if args.layer_memory != "none":
@@ -136,3 +154,17 @@ def check(args, vocabulary: int) -> None:
                 f"--layer-memory {args.layer_memory} is written by the write block, which "
                 "--memory-at-start-only leaves out: leave out one of the two"
             )
+
+
+def _check_memory_positions(args) -> None:
+    if args.memory_positions == "none":
+        return
+    flag = f"--memory-positions {args.memory_positions}"
+    if args.backbone != "transformer":
+        raise MemtxError(
+            f"{flag} is for --backbone transformer: others have distances, leave it out"
+        )
+    if args.no_token_positional_embeddings:
+        raise MemtxError(f"{flag} and --no-token-positional-embeddings contradict each other")
+    if args.memory_positions == "own" and not args.decoder_learned_pos:
+        raise MemtxError(f"{flag} adds rows to the table of --decoder-learned-pos: give it")

@@ -96,7 +96,8 @@ class RmtLanguageModel(TransformerLanguageModel):
             when=lambda args: args.layer_memory == "none",
         ),
         Ignored(
-            "memory_recurrence memory_at_start_only memory_reads_cache",
+            "memory_recurrence memory_at_start_only memory_reads_cache causal_memory "
+            "memory_positions",
             "it is about memory, and --memory-tokens is 0",
             when=lambda args: not args.memory_tokens,
         ),
@@ -127,6 +128,7 @@ class RmtLanguageModel(TransformerLanguageModel):
             args.decoder_layers = len(args.decoder_layers_to_keep.split(","))
         decoder = DECODER_OF_BACKBONE[str(args.backbone)]
         if args.backbone == "transformer":
+            args.max_target_positions = args.max_target_positions or rmt_flags.positions(args)
             # Whatever embedding fairseq's own model would have.
             embed_tokens = super().build_model(args, task).decoder.embed_tokens
         else:
@@ -150,7 +152,11 @@ class RmtLanguageModel(TransformerLanguageModel):
         Raises:
             MemtxError: if the checkpoint is of another model.
         """
-        state_dict = surgery.fit_memory(self, state_dict, "decoder.memory")
+        state_dict = dict(state_dict)
+        positions, memory = "decoder.embed_positions", "decoder.memory"
+        own = self.decoder.own_positions
+        surgery.fit_memory_positions(self, state_dict, positions, memory, own)
+        state_dict = surgery.fit_memory(self, state_dict, memory)
         try:
             return super().load_state_dict(state_dict, strict, model_cfg, args)
         except RuntimeError as cause:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from fairseq.models.transformer import TransformerDecoder
+from fairseq.modules import PositionalEmbedding
 from torch import Tensor, nn
 
 from ..memory import Layers, Segment, State, inside, under
@@ -26,6 +27,12 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
     def __init__(self, cfg: Any, dictionary: Any, embed_tokens: nn.Module) -> None:
         TransformerDecoder.__init__(self, cfg, dictionary, embed_tokens, no_encoder_attn=True)
         self.settle_segments(cfg)
+        self.memory_places = str(cfg.memory_positions)
+        if self.own_positions:
+            positions = cfg.max_target_positions + self.own_positions
+            self.embed_positions = PositionalEmbedding(
+                positions, self.embed_dim, self.padding_idx, learned=True
+            )
         bias = torch.zeros(len(dictionary)) if cfg.predict_words_only else None
         if bias is not None:
             bias[[dictionary.bos(), dictionary.pad(), dictionary.unk()]] = NEVER
@@ -37,8 +44,32 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
         if self.project_in_dim is not None:
             x = self.project_in_dim(x)
         if self.embed_positions is not None:
-            x = x + self.embed_positions(tokens)[:, begin:]
+            x = x + self._positions(tokens)[:, self._rows_ahead() + begin :]
         return x if self.layernorm_embedding is None else self.layernorm_embedding(x)
+
+    def place_memory(self, tokens: Tensor, writes: bool) -> Tensor:
+        """Rows of positions of a block, by ``--memory-positions``."""
+        if self.memory_places == "none":
+            return super().place_memory(tokens, writes)
+        count = self.loop.memory_tokens
+        if self.memory_places == "own":
+            return self.embed_positions.weight[-count:]
+        return (
+            self._positions(tokens, count)[:, -count:]
+            if writes
+            else self._positions(tokens)[:, :count]
+        )
+
+    def _positions(self, tokens: Tensor, behind: int = 0) -> Tensor:
+        """Of the read block, if it takes places, of tokens, and of ``behind`` rows after them."""
+        ahead = self._rows_ahead()
+        of_memory = tokens.new_full((len(tokens), ahead + behind), self.padding_idx + 1)
+        return self.embed_positions(
+            torch.cat([of_memory[:, :ahead], tokens, of_memory[:, ahead:]], dim=1)
+        )
+
+    def _rows_ahead(self) -> int:
+        return self.loop.rows_ahead if self.memory_places == "running" else 0
 
     def run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         """All layers. Of a segment that is being written they keep ``keys`` and ``values``."""

@@ -21,6 +21,7 @@ from ..memory import (
     SegmentLoop,
     State,
     moved,
+    nowhere,
 )
 from .segment_loss import segment_loss
 from .state_holder import StateHolder, StatesOfModels
@@ -44,9 +45,11 @@ class SegmentDecoder(FairseqIncrementalDecoder):
             "reads": recurrent or not in_layers,
             "writes": not cfg.memory_at_start_only,
             "recurrent": recurrent,
+            "causal": cfg.causal_memory,
             "memory_reads_cache": cfg.memory_reads_cache,
             "recompute": cfg.checkpoint_segments,
         }
+        self.own_positions = cfg.memory_tokens if cfg.memory_positions == "own" else 0
         # Memory of another segment is an output of the decoder, whose channels have unit scale.
         self.memory = (
             MemoryTokens(cfg.memory_tokens, self.embed_dim, 1.0) if cfg.memory_tokens else None
@@ -64,6 +67,10 @@ class SegmentDecoder(FairseqIncrementalDecoder):
     def embed(self, tokens: Tensor, begin: int = 0) -> Tensor:
         """Rows of the tokens of a segment from ``begin`` on."""
         raise NotImplementedError
+
+    def place_memory(self, tokens: Tensor, writes: bool) -> Tensor:
+        """What is added to the rows of a block of memory; see `SegmentLoop`."""
+        return nowhere(tokens, writes)
 
     def run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         """All layers, as the loop over segments asks for."""
@@ -83,6 +90,7 @@ class SegmentDecoder(FairseqIncrementalDecoder):
             self.embed,
             self.leave,
             self.padding_idx,
+            memory_positions=self.place_memory,
             **self.memory_settings,
         )
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from fairseq_memtx.memory import AssociativeMemory
+from fairseq_memtx.memory.associative_memory import key_features
 
 C, D, M = 5, 3, 2
 
@@ -81,3 +82,93 @@ def test_it_computes_the_equations(correction):
             other.write(rows[stream, -M:].tolist())
             torch.testing.assert_close(state["A"][stream], torch.tensor(other.A).double())
             torch.testing.assert_close(state["z"][stream], torch.tensor(other.z).double())
+
+
+def plain(module: AssociativeMemory, segments: Tensor) -> Tensor:
+    """What one stream reads, ``segments x N x C``, for autograd: row by row, no batch."""
+    A, z, read = torch.zeros(module.features, C).double(), torch.zeros(module.features).double(), []
+    for index, rows in enumerate(segments):
+        queries = key_features(rows @ module.query_proj.weight.T)
+        read.append(torch.stack([A.T @ q / (z @ q + 1e-5) for q in queries]))
+        before = A, z
+        for row in rows[-M:]:
+            key = key_features(module.key_proj.weight @ row)
+            stored, known = before[0].T @ key / (before[1] @ key + 1e-5), before[1] @ key + 1e-5
+            novelty = (1 - known / (key @ key + 1e-5)).clamp(0, 1).detach() if index else 1.0
+            strength = torch.sigmoid(module.strength_proj(row))
+            A = A + torch.outer(key, strength * (module.value_proj.weight @ row - stored))
+            z = z + novelty * key
+    return torch.stack(read)
+
+
+def test_gradients_over_segments_are_exact():
+    module, numbers = memory(), torch.Generator().manual_seed(3)
+    texts = torch.randn(2, 4, 4, C, generator=numbers, dtype=torch.float64)
+    state, read = beginning(module, 2), []
+    for rows in texts.unbind(dim=1):
+        read.append(module.read(rows, state))
+        state = module.write(rows[:, -M:], state)
+    weights = list(module.parameters())
+    found = torch.autograd.grad(torch.stack(read, dim=1).pow(3).sum(), weights)
+    expected = torch.stack([plain(module, text) for text in texts])
+    torch.testing.assert_close(torch.stack(read, dim=1), expected)
+    torch.testing.assert_close(found, torch.autograd.grad(expected.pow(3).sum(), weights))
+
+
+def notebook(correction: bool = True) -> AssociativeMemory:
+    """A row is a key of 3 channels and a value of 2, and all of it is written."""
+    module = memory(correction)
+    with torch.no_grad():
+        for projection in (module.query_proj, module.key_proj):
+            projection.weight.copy_(100 * torch.eye(D, C))
+        module.value_proj.weight.copy_(torch.diag(torch.tensor([0.0, 0, 0, 1, 1])))
+        module.strength_proj.bias.fill_(50)
+    return module
+
+
+KEY, VALUE, NEWER = [1.0, 2.0, -1.0], [3.0, -4.0], [-7.0, 5.0]
+
+
+def rewritten(module: AssociativeMemory) -> tuple[list[dict[str, Tensor]], list[Tensor]]:
+    """States after the same key was written twice, and what is read under it after each."""
+    states, read = [beginning(module)], []
+    for value in (VALUE, NEWER):
+        states.append(module.write(torch.tensor([[KEY + value]]).double(), states[-1]))
+        read.append(module.read(torch.tensor([[[*KEY, 0, 0]]]).double(), states[-1])[0, 0, D:])
+    return states[1:], read
+
+
+def test_what_was_written_is_read():
+    module = notebook()
+    _, (first, _) = rewritten(module)
+    torch.testing.assert_close(first, torch.tensor(VALUE).double(), rtol=1e-9, atol=0)
+    nothing = module.read(torch.tensor([[[*KEY, 0, 0]]]).double(), beginning(module))
+    assert nothing.eq(0).all()
+
+
+def test_rewriting_replaces_a_value_and_counts_a_key_once():
+    (once, twice), (_, second) = rewritten(notebook())
+    torch.testing.assert_close(second, torch.tensor(NEWER).double(), rtol=1e-9, atol=0)
+    torch.testing.assert_close(twice["z"], once["z"], rtol=1e-9, atol=0)
+    (once, twice), (_, second) = rewritten(notebook(correction=False))
+    torch.testing.assert_close(second, torch.tensor(NEWER).double() / 2, rtol=1e-9, atol=0)
+    torch.testing.assert_close(twice["z"], 2 * once["z"])
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_sums_along_a_text_are_of_float32(autocast):
+    """In bfloat16 a sum of ones ends at 256."""
+    module = memory(correction=False).float()
+    module = module if autocast else module.bfloat16()
+    row = torch.randn(1, 1, C, generator=torch.Generator().manual_seed(4)).to(
+        module.key_proj.weight
+    )
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        state = {name: part.float() for name, part in beginning(module).items()}
+        state = once = module.write(row, state)
+        for _ in range(599):
+            state = module.write(row, state)
+        read = module.read(row, state)
+    assert state["A"].dtype == state["z"].dtype == torch.float32
+    assert read.dtype == row.dtype
+    torch.testing.assert_close(state["z"], 600 * once["z"], rtol=1e-4, atol=0)

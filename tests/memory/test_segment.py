@@ -33,6 +33,18 @@ def test_memory_at_the_start_only():
     assert torch.equal(segment_mask(2, 3, write=False), segment_mask(2, 3)[:5, :5])
 
 
+def test_memory_at_the_end_only():
+    assert torch.equal(segment_mask(2, 3, read=False), segment_mask(2, 3)[2:, 2:])
+    loop = SegmentLoop(lambda *arguments: arguments, 3, MemoryTokens(2, 1), reads=False)
+    segment = loop.segment(torch.ones(1, 5, dtype=torch.bool), 3, 0, last=True)
+    assert segment.blind.tolist() == [False] * 3 + [True] * 2
+    assert (segment.write, segment.longest) == (slice(3, 5), 5)
+
+
+def test_causal_memory_sees_what_came_before_it():
+    assert torch.equal(segment_mask(2, 3, causal=True), torch.ones(7, 7).triu(1).bool())
+
+
 def test_no_memory_is_a_causal_mask():
     assert torch.equal(segment_mask(0, 4), torch.ones(4, 4).triu(1).bool())
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_memtx.memory import (
+    AssociativeMemory,
     ContinuedText,
     MemoryTokens,
     Segment,
@@ -78,43 +79,17 @@ def test_it_is_causal_and_windows_are_one_text():
     assert not state["memory"].requires_grad, "a window is as far as the gradient goes"
 
 
-class Associative(nn.Module):
-    """A layer with an associative memory around another one (ARMT, arXiv:2407.04841, simplified).
-
-    Its state: ``A``, ``B x C x C``, and ``z``, ``B x C``, which all rows read before the inner
-    layer, and to which the rows of the write block are added after it.
-    """
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = layer
-        self.query, self.key, self.value = (nn.Linear(CHANNELS, CHANNELS) for _ in range(3))
-
-    def forward(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
-        own = {name: state[name] for name in ("A", "z") if name in state}
-        if own:
-            queries = self.query(rows).relu()
-            sums = (queries @ own["z"].unsqueeze(2)) + 1e-5
-            rows = rows + queries @ own["A"] / sums
-        rows, inner = self.layer(rows, inside(state, "layer"), segment)
-        if segment.writes:
-            memory = rows[:, segment.write]
-            keys, values = self.key(memory).relu(), self.value(memory)
-            written = {"A": keys.transpose(1, 2) @ values, "z": keys.sum(dim=1)}
-            own = {name: written[name] + own.get(name, 0) for name in written}
-        return rows, {**own, **under("layer", inner)}
-
-
 class Model(nn.Module):
     """Associative memory around Transformer-XL with a cache: three states, one contract."""
 
-    def __init__(self, cache: int = 6, associative: bool = True, **settings: object) -> None:
+    def __init__(self, cache: int = 6, correction: bool = True, **settings: object) -> None:
         super().__init__()
         torch.manual_seed(2)
         self.embedding = nn.Embedding(WORDS, CHANNELS)
         self.biases = nn.Parameter(torch.randn(2, 2, CHANNELS // 2))
         self.inner = TransformerXLLayer(CHANNELS, 16, 2, cache_length=cache)
-        self.outer = Associative(self.run_inner) if associative else self.run_inner
+        self.outer = AssociativeMemory(CHANNELS, 3, correction)
+        nn.init.normal_(self.outer.value_proj.weight)
         self.memory = MemoryTokens(MEMORY, CHANNELS, scale=1.0)
         self.loop = SegmentLoop(self.layers, LENGTH, self.memory, self.embed, **settings)
 
@@ -125,7 +100,7 @@ class Model(nn.Module):
         return run_transformer_xl({"0": self.inner}, rows, state, segment, self.biases, lambda x: x)
 
     def layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
-        rows, state = self.outer(rows, inside(state, "0"), segment)
+        rows, state = self.outer(self.run_inner, rows, inside(state, "0"), segment)
         return rows, under("0", state)
 
     def forward(self, tokens: Tensor, state: State | None = None, **more: object) -> Tensor:
@@ -141,10 +116,10 @@ def text(segments: int = 3, streams: int = 3) -> Tensor:
 def test_an_associative_memory_is_one_more_state():
     model = Model().double()
     _, state = model(text())
-    names = ["layers.0.A", "layers.0.z", "layers.0.layer.0.rows", "layers.0.layer.0.visible"]
+    names = ["layers.0.A", "layers.0.z", "layers.0.0.rows", "layers.0.0.visible"]
     assert sorted(state) == sorted([*names, "memory"])
-    assert state["layers.0.A"].shape == (3, CHANNELS, CHANNELS)
-    assert state["layers.0.z"].shape == (3, CHANNELS)
+    assert state["layers.0.A"].shape == (3, 18, CHANNELS)
+    assert state["layers.0.z"].shape == (3, 18)
 
 
 def test_streams_of_any_state_begin_anew_and_change_places():
@@ -164,14 +139,16 @@ def test_streams_of_any_state_begin_anew_and_change_places():
 @pytest.mark.parametrize("recompute", [False, True])
 def test_the_gradient_goes_through_any_state_and_ends_with_the_window(recompute):
     """By finite differences, of a weight that only the first segment's writing uses."""
-    model, tokens = Model(cache=0, recompute=recompute).double(), text()
+    model = Model(cache=0, correction=False, recompute=recompute).double()
+    tokens = text()
     _, state = model(text(1))
 
     def loss() -> Tensor:
         return model(tokens, state, warm_up=2)[0].pow(2).sum()
 
     loss().backward()
-    for weight in (model.outer.value.weight, model.outer.key.weight, model.memory.weight):
+    outer = model.outer
+    for weight in (outer.value_proj.weight, outer.key_proj.weight, model.memory.weight):
         gradient, difference = weight.grad[0, 0], 1e-6
         with torch.no_grad():
             weight[0, 0] += difference
@@ -182,7 +159,11 @@ def test_the_gradient_goes_through_any_state_and_ends_with_the_window(recompute)
         torch.testing.assert_close((upper - lower) / (2 * difference), gradient)
 
 
-@pytest.mark.parametrize("settings", [{}, {"writes": False}, {"memory_reads_cache": True}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"writes": False}, {"reads": False}, {"causal": True}, {"memory_reads_cache": True}],
+    ids=str,
+)
 @pytest.mark.parametrize("cache", [0, 6])
 def test_writing_gives_what_reading_gives(settings, cache):
     """Token by token, over three segments, also after streams changed places."""

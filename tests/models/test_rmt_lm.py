@@ -32,8 +32,15 @@ KINDS = {
     "layer memory, memory and cache": [
         *LAYER_MEMORY, "--cache-length", "6", "--no-associative-correction",
     ],
+    "published RMT": [
+        "--backbone", "transformer", "--causal-memory", "--memory-positions", "running",
+    ],
+    "published ARMT": [
+        *LAYER_MEMORY, "--memory-recurrence", "none", "--backbone", "transformer",
+        "--causal-memory", "--memory-positions", "own", "--decoder-learned-pos",
+    ],
 }  # fmt: skip
-BY_FAIRSEQ = ("fairseq's layers", "layer memory of fairseq's layers")
+BY_FAIRSEQ = [name for name, flags in KINDS.items() if "transformer" in flags]
 
 
 def build(
@@ -177,7 +184,7 @@ def test_reset_begins_anew(kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["memory", "memory and cache", "fairseq's layers", "layer memory", BY_FAIRSEQ[1]],
+    ["memory", "memory and cache", "fairseq's layers", "layer memory", "published ARMT"],
 )
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize(("window", "stride"), [(1, 1), (2, 1), (3, 1), (4, 2), (3, 3)])
@@ -346,6 +353,43 @@ def test_a_checkpoint_of_another_model(backbone):
             ["--backbone", "transformer", "--max-target-positions", "3"],
             "segments of --tokens-per-sample 4 are longer than --max-target-positions 3",
         ),
+        (
+            ["--associative-channels", "8"],
+            "--associative-channels 8 would have no effect: it belongs to --layer-memory assoc",
+        ),
+        (
+            ["--associative-correction", "false"],
+            "--associative-correction False would have no effect: it belongs to --layer-memory",
+        ),
+        ([*LAYER_MEMORY, "--memory-tokens", "0"], "is written by memory tokens, and .* is 0"),
+        (
+            [*LAYER_MEMORY, "--memory-at-start-only"],
+            "written by the write block, which --memory-at",
+        ),
+        ([*LAYER_MEMORY[:2], "--associative-channels", "0"], "0 is too small: use 1 or more"),
+        (["--memory-positions", "own"], "own is for --backbone transformer: others have distances"),
+        (["--memory-positions", "own", "--backbone", "transformer"], "of --decoder-learned-pos"),
+        (
+            [
+                "--memory-positions",
+                "running",
+                "--backbone",
+                "transformer",
+                "--no-token-positional-embeddings",
+            ],
+            "running and --no-token-positional-embeddings contradict each other",
+        ),
+        (
+            [
+                "--memory-positions",
+                "running",
+                "--backbone",
+                "transformer",
+                "--max-target-positions",
+                "11",
+            ],
+            "--tokens-per-sample 4 and memory are longer than --max-target-positions 11",
+        ),
     ],
 )
 def test_flags_that_make_no_sense(flags, says):
@@ -363,7 +407,7 @@ def test_criterions_see_no_attention():
 
 
 LAYERDROP = ["memory", "memory and cache", "cache", "fairseq's layers", "nothing"]
-LAYERDROP += [kind for kind in KINDS if "layer memory" in kind]
+LAYERDROP += ["layer memory", "layer memory, memory and cache", "published ARMT"]
 
 
 @pytest.mark.parametrize("kind", LAYERDROP)
