@@ -7,7 +7,7 @@ of fairseq can be trained beside it.
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 import torch
@@ -29,6 +29,7 @@ from ..data.facts.story_examples import FactsInNoise
 from ..data.facts.vocabulary import check_known, dictionary_of
 from ..data.stories import Teller, make_teller
 from ..errors import MemtxError
+from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored, trains_transformer_xl
 from .length_curve import LengthCurveConfig, LengthCurveTask
 
@@ -41,71 +42,49 @@ SEGMENTS = 8  # of a row, where nothing else is said
 class FactsInNoiseConfig(LengthCurveConfig):
     """What is told and asked, in which noise, and how long a row is."""
 
-    questions: str = field(
-        default="one",
-        metadata={
-            "help": "what is asked: one fact, the newest of several about one person, two-hops "
-            "(who has it and is where), or what qa1, qa2 or qa3 of bAbI ask"
-        },
+    questions: str = flag(
+        "one",
+        "what is asked: one fact, the newest of several about one person, two-hops (who has it "
+        "and is where), or what qa1, qa2 or qa3 of bAbI ask",
     )
-    facts: int = field(
-        default=1,
-        metadata={
-            "help": "K: facts of a story, pairs of them in two hops, sentences in qa1 to qa3"
-        },
+    facts: int = flag(1, "K: facts of a story, pairs of them in two hops, sentences in qa1 to qa3")
+    names: int = flag(4, "people that facts are about")
+    places: int = flag(6, "places where they are, the answers")
+    babi: Optional[str] = flag(
+        None, "folder with the files of bAbI, whose stories are told instead"
     )
-    names: int = field(default=4, metadata={"help": "people that facts are about"})
-    places: int = field(default=6, metadata={"help": "places where they are, the answers"})
-    babi: Optional[str] = field(
-        default=None,
-        metadata={"help": "folder with the files of bAbI, whose stories are told instead"},
-    )
-    babi_task: str = field(default="qa1", metadata={"help": "which of them: qa1 to qa20"})
-    asked: int = field(
-        default=1,
-        metadata={
-            "help": "questions at the end of a row, whose answers are not told; more of them teach "
-            "faster"
-        },
+    babi_task: str = flag("qa1", "which of them: qa1 to qa20")
+    asked: int = flag(
+        1, "questions at the end of a row, whose answers are not told; more of them teach faster"
     )
     # fairseq makes a flag's choices of a type that it makes itself.
-    placement: ChoiceEnum(PLACEMENTS) = field(  # type: ignore[valid-type]
-        default="anywhere",
-        metadata={"help": "sentences at sorted random places of the noise, or all in front"},
+    placement: ChoiceEnum(PLACEMENTS) = flag(  # type: ignore[valid-type]
+        "anywhere", "sentences at sorted random places of the noise, or all in front"
     )
-    noise: Optional[str] = field(
-        default=None, metadata={"help": "a text file as noise (default: words that are drawn)"}
+    noise: Optional[str] = flag(None, "a text file as noise (default: words that are drawn)")
+    noise_words: Optional[int] = flag(
+        None,
+        "different words of the noise, Zipf's where they are drawn, or the most frequent ones of "
+        "--noise, all others being <unk> (default: 300 drawn, 1000 of a text)",
     )
-    noise_words: Optional[int] = field(
-        default=None,
-        metadata={
-            "help": "different words of the noise, Zipf's where they are drawn, or the most "
-            "frequent ones of --noise, all others being <unk> (default: 300 drawn, 1000 of a text)"
-        },
+    segments: Optional[int] = flag(
+        None, "S: segments of a row (default: 8, or what the curriculum says)"
     )
-    segments: Optional[int] = field(
-        default=None,
-        metadata={"help": "S: segments of a row (default: 8, or what the curriculum says)"},
+    tokens_per_sample: int = flag(32, "T: tokens of a segment")
+    shorter: float = flag(0.5, "share of training rows that have fewer segments")
+    segment_curriculum: Optional[str] = flag(
+        None,
+        "segments by stages, each until two validations in a row reach an accuracy "
+        "(1:0.99,2:0.99,4) or for a number of updates (1:2000,2:2000,4), of fewer facts about as "
+        "many people (2x2:0.9,2x4:0.9,4); they change between epochs",
     )
-    tokens_per_sample: int = field(default=32, metadata={"help": "T: tokens of a segment"})
-    shorter: float = field(
-        default=0.5, metadata={"help": "share of training rows that have fewer segments"}
+    train_size: int = flag(3200, "examples of an epoch")
+    valid_size: int = flag(320, "examples for validation")
+    test_size: int = flag(320, "examples for testing")
+    max_target_positions: Optional[int] = flag(
+        None, "positions that a model has (default: as many as it reads)"
     )
-    segment_curriculum: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "segments by stages, each until two validations in a row reach an accuracy "
-            "(1:0.99,2:0.99,4) or for a number of updates (1:2000,2:2000,4), of fewer facts about "
-            "as many people (2x2:0.9,2x4:0.9,4); they change between epochs"
-        },
-    )
-    train_size: int = field(default=3200, metadata={"help": "examples of an epoch"})
-    valid_size: int = field(default=320, metadata={"help": "examples for validation"})
-    test_size: int = field(default=320, metadata={"help": "examples for testing"})
-    max_target_positions: Optional[int] = field(
-        default=None, metadata={"help": "positions that a model has (default: as many as it reads)"}
-    )
-    add_bos_token: bool = field(default=False, metadata={"help": "not used"})
+    add_bos_token: bool = flag(False, "not used")
     seed: int = II("common.seed")
 
 
