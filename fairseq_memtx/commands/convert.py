@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .parser import add_command, commands_of, numbers
+from .parser import add_command, commands_of, numbers, positive
 
 
 def add_to(commands: Any) -> None:
@@ -70,6 +70,12 @@ def _hf_gpt2(kinds: Any) -> None:
     add("--tokenizer", type=Path, metavar="FOLDER",
         help="with vocab.json and merges.txt, for --reverse (default: where the checkpoint "
         "is)")  # fmt: skip
+    add("--memory-weights", type=Path, metavar="FILE",
+        help="state dict of the published RMT or ARMT around such a GPT-2, with the weights of "
+        "both")  # fmt: skip
+    add("--segment-length", type=positive, metavar="T",
+        help="tokens of a segment (default: as many as there are positions for)")  # fmt: skip
+    add("--without-correction", action="store_true", help="published ARMT without correction")
 
 
 def _convert_transformer_xl(options: argparse.Namespace) -> None:
@@ -92,6 +98,10 @@ def _convert_hf_roberta(options: argparse.Namespace) -> None:
 def _convert_hf_gpt2(options: argparse.Namespace) -> None:
     if options.tokenizer and not options.reverse:
         options.refuse("--tokenizer is for --reverse: FOLDER has its own")
-    from ..convert import hf_gpt2
+    if options.reverse and (options.memory_weights or options.segment_length):
+        options.refuse("--reverse is for models without memory, and their segments need no flag")
+    if options.without_correction and not options.memory_weights:
+        options.refuse("--without-correction belongs to --memory-weights")
+    from ..convert import hf_gpt2, hf_gpt2_back
 
-    hf_gpt2.convert(options)
+    (hf_gpt2_back if options.reverse else hf_gpt2).convert(options)

@@ -50,11 +50,17 @@ class Words(NamedTuple):
         """Write the files that fairseq reads."""
         self.dictionary().save(str(folder / "dict.txt"))
         (folder / "encoder.json").write_text(json.dumps(self.encoder), encoding="utf-8")
-        write_merges(folder / "vocab.bpe", self.merges)
+        _write_merges(folder / "vocab.bpe", self.merges)
 
 
-def write_merges(path: Path, merges: list[str]) -> None:
-    """Write ``merges.txt`` of Hugging Face, or ``vocab.bpe`` of fairseq, which are the same."""
+def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Write ``vocab.json`` and ``merges.txt``."""
+    rows = json.dumps(tokenizer.rows, ensure_ascii=False)
+    (folder / "vocab.json").write_text(rows, encoding="utf-8")
+    _write_merges(folder / "merges.txt", tokenizer.merges)
+
+
+def _write_merges(path: Path, merges: list[str]) -> None:
     path.write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ layers.
 """
 
 import re
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,13 +30,13 @@ UNUSED = re.compile(r"\.attn\.(bias|masked_bias)$")
 
 
 def ours_from_hugging_face(
-    weights: Weights, layers: int, rows: list[int], tied: bool
+    weights: Weights, config: dict[str, Any], rows: list[int], tied: bool
 ) -> dict[str, Tensor]:
     """Our weights; the ones that are given are used up.
 
     Args:
         weights: of Hugging Face.
-        layers: how many there are.
+        config: Hugging Face's.
         rows: the row of each of our words, -1 for what GPT-2 has not.
         tied: whether words are predicted by the table that they are read from.
 
@@ -43,10 +44,10 @@ def ours_from_hugging_face(
         MemtxError: if a weight is missing, has another shape, or is not known.
     """
     base = "transformer." if any(name.startswith("transformer.") for name in weights) else ""
-    words = weights.take(f"{base}wte.weight", -1, -1)
-    channels = words.size(1)
+    channels = config["n_embd"]
+    words = weights.take(f"{base}wte.weight", config["vocab_size"], channels)
     own = weights.take_layers(f"{base}h", "decoder.layers", LAYER)
-    for layer in range(layers):
+    for layer in range(config["n_layer"]):
         joint = f"{base}h.{layer}.attn.c_attn"
         weight = weights.take(f"{joint}.weight", channels, 3 * channels)
         bias = weights.take(f"{joint}.bias", 3 * channels)
@@ -60,15 +61,15 @@ def ours_from_hugging_face(
     own[POSITIONS] = torch.cat([positions.new_zeros(FIRST_POSITION, channels), positions])
     own["decoder.version"] = torch.tensor([3.0])
     own[EMBEDDING] = picked_rows(words, rows, 0.0)
-    output = weights.pop("lm_head.weight", None if not tied else words)
-    if output is None:
-        output = weights.take("lm_head.weight", *words.shape)  # which is an error
-    if tied and not torch.equal(output, words):
+    if not tied:
+        own[OUTPUT] = picked_rows(weights.take("lm_head.weight", *words.shape), rows, 0.0)
+    elif torch.equal(weights.pop("lm_head.weight", words), words):
+        own[OUTPUT] = own[EMBEDDING]
+    else:
         raise MemtxError(
             f"{weights.path} has lm_head.weight of its own, and config.json says that it is tied: "
             "set tie_word_embeddings to false, or take it out"
         )
-    own[OUTPUT] = own[EMBEDDING] if tied else picked_rows(output, rows, 0.0)
     weights.finish()
     return own
 

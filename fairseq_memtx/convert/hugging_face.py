@@ -85,15 +85,18 @@ def read_weights(folder: Path, unused: re.Pattern[str]) -> Weights:
         raise MemtxError(
             f"{folder} has neither {' nor '.join(FILES)}: copy the weights there, in one file"
         )
-    return in_float32(Weights(found[0], _load(found[0])), unused)
+    return read_file(found[0], unused)
 
 
-def in_float32(weights: Weights, unused: re.Pattern[str]) -> Weights:
-    """The same in float32, without those that are not used.
+def read_file(path: Path, unused: re.Pattern[str]) -> Weights:
+    """The same of one file.
 
     Raises:
-        MemtxError: naming the first that is no such number.
+        MemtxError: if there is none, or naming the first weight that is no such number.
     """
+    if not path.is_file():
+        raise MemtxError(f"there is no file {path}: check the flags")
+    weights = Weights(path, _load(path))
     for name in list(weights):
         if unused.search(name):
             del weights[name]
@@ -119,7 +122,7 @@ def _load(path: Path) -> Any:
 
 
 def as_flags(settings: dict[str, Any]) -> str:
-    """Settings of a model for the command line."""
+    """Settings of a model for the command line; what is off is not named."""
     return " ".join(
         f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
         for name, value in settings.items()

@@ -297,13 +297,17 @@ def test_in_plain_pytorch(published, converted, tmp_path):
 
 
 @pytest.mark.training
-@pytest.mark.parametrize("start", [["--finetune-from-model"], RESTORE])
-def test_memory_is_added_and_it_trains_on(start, printed, data, tmp_path):
+@pytest.mark.parametrize(
+    ("start", "memory"),
+    [(["--finetune-from-model"], "none"), (RESTORE, "none"), (RESTORE, "associative")],
+)
+def test_memory_is_added_and_it_trains_on(start, memory, printed, data, tmp_path):
     converted, words = printed
     output = train(
         data, words, tmp_path / "saved", "--memory-tokens", 4, "--window-segments", 2,
-        *start, converted / "model.pt",
+        "--layer-memory", memory, *start, converted / "model.pt",
     )  # fmt: skip
+    assert ("the checkpoint has no layer memory" in output) == (memory == "associative")
     assert f"Loaded checkpoint {converted / 'model.pt'}" in output
     assert "0 memory tokens come from the checkpoint and 4 are newly initialised" in output
     with pytest.raises(MemtxError, match="has 4 memory tokens, for which Hugging Face's GPT-2 has"):
@@ -367,6 +371,7 @@ def test_what_differs_is_told(folder, tmp_path, capsys):
         (lambda f: set_words(f, {"a": 0}), "vocab.json has no <|endoftext|>: it is not GPT-2's"),
         (lambda f: set_words(f, {END: 0, "<pad>": 1}), "has the word <pad>, which is no byte"),
         (lambda f: (f / "model.safetensors").unlink(), "neither model.safetensors nor pytorch_mod"),
+        (lambda f: set_weights(f, transformer__wte__weight=torch.ones(9, 16)), r"shape \(9, 16\)"),
         (lambda f: set_weights(f, lm_head__weight=torch.ones(268, 16)), "lm_head.weight of its"),
         (lambda f: set_weights(f, score__weight=torch.ones(2, 16)), "converted: score.weight"),
         (lambda f: set_config(f, tie_word_embeddings=False), "has no lm_head.weight"),

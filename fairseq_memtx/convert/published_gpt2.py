@@ -1,0 +1,69 @@
+"""Memory of the published RMT and ARMT: what their state dicts have beside GPT-2's own weights.
+
+A state dict is that of booydar/recurrent-memory-transformer or of
+RodkinIvan/associative-recurrent-memory-transformer: ``memory_cell.memory``, ``memory_cell.model.``
+and GPT-2's names, and in ARMT the parts of each layer's memory. What it does not show comes from
+flags; that the denominator and DPFP-3 were on is taken for granted.
+
+Both see by a plain causal mask. RMT's rows are ``[memory; tokens; memory]`` in ordinary positions,
+ARMT's are ``[tokens; memory]``, and where the table of positions has ``M`` rows more than GPT-2's,
+memory has these.
+"""
+
+import re
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import MemtxError
+from .weights import Weights
+
+CELL = "memory_cell"
+# ARMT puts its memory around a layer.
+AROUND = re.compile(rf"^{CELL}\.model\.(transformer\.h\.\d+)\.layer\.")
+# Beside the layer: the published name, and ours.
+LAYER_MEMORY = {
+    "W_mq": "layer_memory.query_proj",
+    "W_mk": "layer_memory.key_proj",
+    "W_mv": "layer_memory.value_proj",
+    "W_mb": "layer_memory.strength_proj",
+}
+
+
+def take_memory(
+    weights: Weights, channels: int, positions: int
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Our weights of the memory, and the settings that go with them.
+
+    Args:
+        weights: the published ones; those of GPT-2 are left, under the names of Hugging Face.
+        channels: of GPT-2.
+        positions: of GPT-2.
+
+    Raises:
+        MemtxError: if it is no such state dict.
+    """
+    memory = weights.take(f"{CELL}.memory", -1, channels)
+    for name in list(weights):
+        plain = AROUND.sub(r"\1.", name).removeprefix(f"{CELL}.model.")
+        weights[plain] = weights.pop(name)
+    own = weights.take_layers("transformer.h", "decoder.layers", LAYER_MEMORY)
+    places = len(weights.look("transformer.wpe.weight", -1, channels))
+    if places not in (positions, positions + len(memory)):
+        raise MemtxError(
+            f"{weights.path} has {places} positions, which are neither the {positions} of "
+            f"config.json nor {len(memory)} more, for memory"
+        )
+    settings = {
+        "memory_tokens": len(memory),
+        "causal_memory": True,
+        "memory_positions": "running" if places == positions else "own",
+    }
+    if own:
+        keys = own["decoder.layers.0.layer_memory.key_proj.weight"]
+        settings |= {
+            "memory_recurrence": "none",
+            "layer_memory": "associative",
+            "associative_channels": len(keys),
+        }
+    return {"decoder.memory.weight": memory, **own}, settings
