@@ -7,17 +7,8 @@ from pathlib import Path
 
 import pytest
 from conftest import memtx
+from stand_ins import preprocess
 
-# Takes the place of fairseq's program, and keeps what it was given.
-KEEP = """
-import pathlib, shutil, sys
-shutil.copytree(".", "../seen")
-for flag, name in zip(sys.argv, sys.argv[1:]):
-    if flag.endswith("pref") and "-s" not in sys.argv:
-        lines = open(name, encoding="utf-8", newline="\\n").readlines()
-        tokens = sum(len(line.split()) + 1 for line in lines)
-        print(f"[None] {name}: {len(lines)} sents, {tokens} tokens, 0.0% replaced (by <unk>)")
-"""
 TEXT = "The first line, a_b\n\n = two words = \nand\ttabs, the end.\n" * 3
 SYSTEMS = {
     "mark": lambda text: codecs.BOM_UTF8 + text.encode(),
@@ -30,11 +21,7 @@ SYSTEMS = {
 
 @pytest.fixture(autouse=True)
 def quick(tmp_path, monkeypatch) -> None:
-    package = tmp_path / "stand in/fairseq_cli"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "preprocess.py").write_text(KEEP)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", preprocess(tmp_path))
 
 
 def seen(folder: Path) -> dict[str, bytes]:

@@ -18,18 +18,8 @@ from fairseq import options, tasks
 from fairseq.data import Dictionary
 from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from stand_ins import COUNT, preprocess
 
-COUNT = """
-import pathlib, shutil, sys
-shutil.copytree(".", "../seen")
-for flag, name in zip(sys.argv, sys.argv[1:]):
-    if flag.endswith("pref"):
-        lines = open(name, encoding="utf-8", newline="\\n").readlines()
-        tokens = sum(len(line.split()) + 1 for line in lines)
-        print(f"[None] {name}: {len(lines)} sents, {tokens} tokens, 0.0% replaced (by <unk>)")
-    if flag == "--only-source" and not "--srcdict" in sys.argv:
-        pathlib.Path("../dict.txt").write_text("")
-"""
 FILMS = {
     "train": "a good film\t1\na Bad film\t0\n",
     "valid": 'not "good\t0\n',
@@ -51,11 +41,7 @@ FILM_FLAGS = ["--columns", "sentence", "label", "--inputs", "sentence", "--class
 @pytest.fixture
 def quick(tmp_path, monkeypatch) -> None:
     """Replace fairseq's program."""
-    package = tmp_path / "stand in/fairseq_cli"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "preprocess.py").write_text(COUNT)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", preprocess(tmp_path))
 
 
 def write(folder: Path, texts: dict[str, str]) -> list[str]:

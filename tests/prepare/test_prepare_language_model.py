@@ -22,22 +22,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run, succeed
 from fairseq.data import Dictionary, data_utils
+from stand_ins import COUNT, preprocess, serve
 
-COUNT = """
-import shutil, sys
-shutil.copytree(".", "../seen")
-for flag, name in zip(sys.argv, sys.argv[1:]):
-    if flag.endswith("pref"):
-        lines = open(name, encoding="utf-8", newline="\\n").readlines()
-        tokens = sum(len(line.split()) + 1 for line in lines)
-        print(f"[None] {name}: {len(lines)} sents, {tokens} tokens, 0.0% replaced (by <unk>)")
-"""
-CURL = """#!/bin/sh
-for url; do :; done
-while [ "$1" != --output ]; do shift; done
-[ -f "$SERVED/${url##*/}" ] || exit 22
-cat "$SERVED/${url##*/}" > "$2"
-"""
 TEXT = {
     # Blank lines, one of them with a space as in WikiText; an underscore, a backslash, white space
     # that fairseq would throw away or end a line at; characters of several bytes; no last newline.
@@ -51,20 +37,13 @@ TEXT = {
 def machine(tmp_path, monkeypatch) -> Path:
     """A folder with a space in its name, and in it the stand-ins and a copy of the scripts."""
     folder = tmp_path / "my machine"
-    package = folder / "stand in/fairseq_cli"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "preprocess.py").write_text(COUNT)
-    for name in ("bin", "served", "raw"):
-        (folder / name).mkdir()
-    (folder / "bin/curl").write_text(CURL)
-    (folder / "bin/curl").chmod(0o755)
+    stand_in = preprocess(folder)
+    serve(folder, monkeypatch)
+    (folder / "raw").mkdir()
     for name in ("scripts", "examples/language_model", "examples/translation"):
         shutil.copytree(ROOT / name, folder / "a copy" / name)
     (folder / "a copy/fairseq_memtx").symlink_to(ROOT / "fairseq_memtx")
-    monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package.parent), str(ROOT)]))
-    monkeypatch.setenv("SERVED", str(folder / "served"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([stand_in, str(ROOT)]))
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.chdir(folder)
     return folder

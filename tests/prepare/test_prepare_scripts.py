@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -18,34 +17,18 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from stand_ins import preprocess, serve
 
 EXAMPLES = ROOT / "examples/translation"
 IWSLT_TESTS = ["TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012"]
-KEEP_WORDS = "import shutil; shutil.copytree('.', '../seen')"
-CURL = """#!/bin/sh
-for url; do :; done
-while [ "$1" != --output ]; do shift; done
-echo "$url" >> "$SERVED/log"
-[ -f "$SERVED/${url##*/}" ] || exit 22
-cat "$SERVED/${url##*/}" > "$2"
-"""
 
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch) -> Path:
     """A folder with a space in its name, where commands find the stand-ins."""
     folder = tmp_path / "my machine"
-    package = folder / "stand in/fairseq_cli"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "preprocess.py").write_text(KEEP_WORDS)
-    (folder / "served").mkdir()
-    (folder / "bin").mkdir()
-    (folder / "bin/curl").write_text(CURL)
-    (folder / "bin/curl").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
-    monkeypatch.setenv("SERVED", str(folder / "served"))
+    monkeypatch.setenv("PYTHONPATH", preprocess(folder))
+    serve(folder, monkeypatch)
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.chdir(folder)
     return folder

@@ -16,6 +16,7 @@ import pytest
 from conftest import ROOT, run, succeed
 from fairseq.data import Dictionary, data_utils
 from sacremoses import MosesDetokenizer
+from stand_ins import COUNT, preprocess
 
 NOUNS = [
     ("Hund", "dog"),
@@ -24,8 +25,6 @@ NOUNS = [
     ("Tisch", "table"),
     ("Ball", "ball"),
 ]
-# Takes the place of fairseq's program where a test is about something else; that one is slow.
-KEEP_WORK = "import shutil; shutil.copytree('.', '../seen')"
 
 
 def sentences(count: int, seed: int) -> list[tuple[str, str]]:
@@ -79,11 +78,8 @@ def arguments(raw: Path, dest: Path, *more: object) -> list[object]:
 
 def environment(folder: Path, program: str) -> dict[str, str]:
     """An environment in which ``python -m fairseq_cli.preprocess`` runs ``program``."""
-    package = folder / "stand in/fairseq_cli"
-    package.mkdir(parents=True, exist_ok=True)
-    (package / "__init__.py").touch()
-    (package / "preprocess.py").write_text(program)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(package.parent), str(ROOT)])}
+    stand_in = preprocess(folder, program)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([stand_in, str(ROOT)])}
 
 
 def refuse(raw: Path, dest: Path, *more: object, **options) -> str:
@@ -195,9 +191,7 @@ def test_same_bytes_as_the_commands(raw, tmp_path):
     write(raw / "train", sentences(60, 0) + traps * 3)
     # English words on the German side are cut into pieces that German training text has.
     write(raw / "test", [(english, english) for _, english in sentences(9, 2)])
-    succeed(
-        "fairseq-memtx", *arguments(raw, tmp_path / "made"), env=environment(tmp_path, KEEP_WORK)
-    )
+    succeed("fairseq-memtx", *arguments(raw, tmp_path / "made"), env=environment(tmp_path, COUNT))
 
     seen, by_hand = tmp_path / "made/seen", tmp_path / "by hand"
     by_hand.mkdir()
@@ -233,7 +227,7 @@ def test_settings_change_the_text(raw, tmp_path):
     flags = ["--lowercase", "--dash-splits", "--max-length", 8, "--max-ratio", 1.5]
     made = tmp_path / "made"
     output = succeed(
-        "fairseq-memtx", *arguments(raw, made, *flags), env=environment(tmp_path, KEEP_WORK)
+        "fairseq-memtx", *arguments(raw, made, *flags), env=environment(tmp_path, COUNT)
     )
     assert "left out: 2 with an empty side, 2 too long, 2 too unequal in length" in output, output
     assert (made / "seen/train.words.de").read_text() == "das halb @-@ wort steht da\n" * 2
@@ -311,7 +305,7 @@ def test_nothing_is_overwritten(raw, tmp_path):
     assert [path.read_text() for path in own.iterdir()] == ['["dear"']
 
     made = tmp_path / "made"
-    succeed("fairseq-memtx", *arguments(raw, made), env=environment(tmp_path, KEEP_WORK))
+    succeed("fairseq-memtx", *arguments(raw, made), env=environment(tmp_path, COUNT))
     assert "with these settings" in refuse(raw, made, "--lowercase")
     with (raw / "train.de").open("a") as german, (raw / "train.en").open("a") as english:
         german.write("Neu.\n")
@@ -362,7 +356,7 @@ def test_interrupted_run_leaves_no_folder(raw, tmp_path):
     assert not (tmp_path / "made").exists()
     assert not (tmp_path / "made.partial").exists()
 
-    succeed("fairseq-memtx", *flags, env=environment(tmp_path, KEEP_WORK))
+    succeed("fairseq-memtx", *flags, env=environment(tmp_path, COUNT))
     assert (tmp_path / "made/prepared.json").exists()
     assert not (tmp_path / "made.partial").exists()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from stand_ins import preprocess
 
 END_TOGETHER = ROOT / "scripts/end_together.sh"
 
@@ -81,12 +82,10 @@ def test_recipes_of_several_commands_end_together():
 
 def test_what_prepares_a_folder_ends_what_it_started(tmp_path):
     """SIGTERM, as Ctrl-C: no fairseq-preprocess is left, and no folder that looks whole."""
-    stand_in = tmp_path / "stand in/fairseq_cli"
-    stand_in.mkdir(parents=True)
-    (stand_in / "__init__.py").touch()
-    (stand_in / "preprocess.py").write_text(
+    stand_in = preprocess(
+        tmp_path,
         f"import os, time; open({str(tmp_path / 'started')!r}, 'w').write(f'{{os.getpid()}} '); "
-        "time.sleep(60)"
+        "time.sleep(60)",
     )
     for name in ("train", "valid"):
         (tmp_path / name).write_text("some words\n")
@@ -96,7 +95,7 @@ def test_what_prepares_a_folder_ends_what_it_started(tmp_path):
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(stand_in.parent), str(ROOT)])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([stand_in, str(ROOT)])},
     )
     started = tmp_path / "started"
     wait_for(lambda: process.poll() is not None or (started.exists() and started.read_text()))
