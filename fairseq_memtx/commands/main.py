@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -70,10 +71,8 @@ def about(_options: argparse.Namespace) -> None:
     print(FOLDER)
     versions = {"fairseq_memtx": __version__, "python": sys.version.split()[0]}
     for name in DISTRIBUTIONS:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[name.removeprefix("ve-")] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     print("versions:", ", ".join(f"{name} {version}" for name, version in versions.items()))
     print("architectures:")
     for path in sorted((FOLDER / "config/model").glob("*.yaml")):

@@ -27,14 +27,9 @@ def commands_of(parser: argparse.ArgumentParser, what: str = "COMMAND") -> Any:
 def add_command(
     commands: Any, name: str, work: Work | None, summary: str, **more: Any
 ) -> argparse.ArgumentParser:
-    """A command's parser.
+    """A command's parser, with a summary in the help of all `commands_of` its parser.
 
-    Args:
-        commands: from `commands_of`.
-        name: of the command.
-        work: gets what is parsed; None if the command has commands of its own.
-        summary: what it does, in a line of the help of all commands.
-        more: of the parser, such as an ``epilog``.
+    ``work`` gets what is parsed; None if the command has commands of its own.
     """
     description = f"{summary[0].upper()}{summary[1:]}."
     parser = commands.add_parser(name, help=summary, description=description, **more)

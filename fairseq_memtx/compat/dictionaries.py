@@ -11,7 +11,7 @@ from typing import Any
 from fairseq.file_io import PathManager
 
 from ..errors import MemtxError
-from ..text import read_text
+from ..text.lines import read_text
 from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/4660"

@@ -12,7 +12,7 @@ from typing import Any
 from fairseq.data.encoders.subword_nmt_bpe import SubwordNMTBPE
 
 from ..errors import MemtxError
-from ..text import read_encoder
+from ..text.gpt2 import read_encoder
 from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1617"

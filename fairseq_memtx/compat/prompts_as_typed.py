@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from ..errors import MemtxError
-from ..text import decode, read_lines
+from ..text.lines import decode, read_lines
 from . import around
 
 UPSTREAM = "no thread found: buffered_read in fairseq_cli/interactive.py"

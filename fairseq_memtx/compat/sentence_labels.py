@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MemtxError
-from ..text import decode, read_lines
+from ..text.lines import decode, read_lines
 from . import around
 
 UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/2376"

@@ -12,7 +12,7 @@ import numpy as np
 from fairseq.data import indexed_dataset
 
 from ..errors import MemtxError
-from ..text import read_text
+from ..text.lines import read_text
 from . import binarised_index
 from .binarised_index import AGAIN, Index, mapped
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MemtxError
-from ..text import FolderText
+from ..text.folder import FolderText
 from .text_encoders import LowerCase, PiecesOfWords, SplitText, WholeText
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from fairseq.data import Dictionary
 from torch import Tensor
 
 from ..errors import MemtxError
-from ..text import is_filling
+from ..text.symbols import is_filling
 from .tagging_dataset import TaggingDataset
 
 PREPROCESS = "run fairseq-preprocess --only-source again, once into input0 and once into label"

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MemtxError
-from ..text import FolderText, join_words, unescape
-from ..text.units import Bytes, Characters, Lines, Words
+from ..text.folder import FolderText
+from ..text.symbols import unescape
+from ..text.units import Bytes, Characters, Lines
+from ..text.words import join_words
 
 SEPARATOR = "@@ "
 
@@ -97,7 +99,7 @@ def text_cutter(folder: Path) -> Any:
     """
     record = FolderText.read(folder)
     if record is None:
-        return Words()
+        return Lines()
     if record.unit == "characters":
         return Characters(accept_cut=True)
     if record.unit == "bytes":

@@ -12,7 +12,7 @@ from fairseq.data import Dictionary, encoders
 from torch import Tensor
 
 from ..errors import MemtxError
-from ..text import is_filling
+from ..text.symbols import is_filling
 
 
 class WordBeginnings:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from ..errors import explain
-from . import machine, packages
-from .finding import Finding
+from . import Finding, machine, packages
 
 LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     packages.python,

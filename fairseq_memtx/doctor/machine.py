@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from .finding import Finding
+from . import Finding
 
 # By which flags fairseq trains so; on its command line --bf16 means a TPU.
 HALF = {
@@ -40,10 +40,8 @@ def precisions() -> Iterator[Finding]:
         except RuntimeError as error:
             yield Finding("note", f"no {name} on {device} ({error})", f"leave out {flag}")
             continue
-        if apart < 0.1:
-            yield Finding("ok", f"{name} on {device}: {flag}")
-        else:
-            yield Finding("fault", f"{name} on {device} is wrong by {apart}", f"leave out {flag}")
+        wrong = Finding("fault", f"{name} on {device} is wrong by {apart}", f"leave out {flag}")
+        yield Finding("ok", f"{name} on {device}: {flag}") if apart < 0.1 else wrong
 
 
 def threads() -> Iterator[Finding]:

@@ -2,20 +2,17 @@
 
 import importlib
 import json
+import platform
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from .finding import Finding
+from . import Finding
 
 FOLDER = Path(__file__).resolve().parents[1]
-ADVICE = {
-    "torch": "pip install torch",
-    "fairseq": "pip install ve-fairseq==0.12.3",
-    "numpy": "pip install numpy",
-}
+NEEDED = {"torch": "torch", "fairseq": "ve-fairseq==0.12.3", "numpy": "numpy"}  # to install
 # Distribution, and who needs it.
 OPTIONAL = {
     "sacremoses": "prepare translation, and text with punctuation at its words",
@@ -32,21 +29,19 @@ OPTIONAL = {
 
 def python() -> Iterator[Finding]:
     """The Python."""
-    version = ".".join(map(str, sys.version_info[:3]))
+    what = f"Python {platform.python_version()}"
     right = (3, 11) <= sys.version_info[:2] < (3, 13)
-    yield Finding(
-        "ok" if right else "fault", f"Python {version}", "" if right else "use 3.11 or 3.12"
-    )
+    yield Finding("ok", what) if right else Finding("fault", what, "use 3.11 or 3.12")
 
 
 def needed() -> Iterator[Finding]:
     """What nothing works without; each is imported, since that is what fails."""
-    for name, advice in ADVICE.items():
+    for name, package in NEEDED.items():
         try:
             module = importlib.import_module(name)
         except Exception as error:  # a library that does not fit raises whatever comes
             told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            yield Finding("fault", f"{name} cannot be imported ({told})", advice)
+            yield Finding("fault", f"{name} cannot be imported ({told})", f"pip install {package}")
         else:
             yield Finding("ok", f"{name} {getattr(module, '__version__', 'of an unknown version')}")
     if _version("fairseq") and _version("ve-fairseq"):

@@ -21,9 +21,6 @@ TITLE: dict[str, Any] = {"loc": "left", "fontsize": 10}
 def plot(options: argparse.Namespace) -> None:
     """Draw a sentence of the test set, or of the validation set, where there is no test set.
 
-    Args:
-        options: those of ``fairseq-memtx plot memory``.
-
     Raises:
         MemtxError: if the model has no memory, or what is asked for is not there.
     """

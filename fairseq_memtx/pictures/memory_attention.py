@@ -16,17 +16,11 @@ from ..modules.mem_transformer_layers import MemoryAndSelfAttention
 
 @dataclass(frozen=True)
 class LayerAttention:
-    """What is read in one encoder layer; every row sums to one.
+    """What is read in one encoder layer; every row sums to one."""
 
-    Attributes:
-        source: rows are source tokens, ``T x K``; the first ``M`` keys are the memory.
-        memory: rows are memory tokens, ``M x (M + T)``.
-        reads_itself: a source token's last key is the token itself (bottleneck-skip).
-    """
-
-    source: Tensor
-    memory: Tensor
-    reads_itself: bool = False
+    source: Tensor  # rows are source tokens, T x K; the first M keys are the memory
+    memory: Tensor  # rows are memory tokens, M x (M + T)
+    reads_itself: bool = False  # a source token's last key is the token itself (bottleneck-skip)
 
 
 def read_attention(encoder: EncoderWithMemory, tokens: Tensor) -> list[LayerAttention]:

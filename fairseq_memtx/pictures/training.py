@@ -23,9 +23,6 @@ FEW = 60  # points of a line that are marked one by one
 def plot(options: argparse.Namespace) -> None:
     """Draw metrics of several logs.
 
-    Args:
-        options: those of ``fairseq-memtx plot training``.
-
     Raises:
         MemtxError: if a log cannot be read, or has not what is asked for.
     """
@@ -50,14 +47,7 @@ def plot(options: argparse.Namespace) -> None:
 def draw(
     panels: dict[str, dict[str, list[Curve]]], split: str, title: str | None, chance: float | None
 ) -> Figure:
-    """A figure with a panel for each metric, and one legend of the names.
-
-    Args:
-        panels: curves by metric and name.
-        split: what they were logged for.
-        title: over all panels.
-        chance: height of a horizontal line.
-    """
+    """A figure with a panel for each metric, of curves by name, and one legend of the names."""
     width = max(WIDTH, NARROWEST * len(panels))
     figure = Figure(figsize=(width, HEIGHT), layout="constrained")
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import MemtxError
-from ..text import decode, escape, punctuation_is_apart, read_lines, read_text
+from ..text.folder import punctuation_is_apart
+from ..text.lines import decode, read_lines, read_text
+from ..text.symbols import escape
 from ..written_aside import folder_aside
 from .folder import is_prepared, preprocess, sha256, write_record
 from .pretrained_text import PretrainedText
@@ -40,8 +42,8 @@ def prepare(options: argparse.Namespace) -> None:
     text = PretrainedText(options.pretrained, options.raw_text, options.lowercase)
     settings = {name: getattr(options, name) for name in ("columns", "inputs", "classes")}
     settings.update({name: getattr(text, name) for name in ("unit", "raw_text", "lowercase")})
-    splits = {name: getattr(options, name) for name in ("train", "valid", "test")}
-    splits = {name: path for name, path in splits.items() if path}
+    names = ("train", "valid", "test")
+    splits = {name: path for name in names if (path := getattr(options, name))}
     tables = {name: read_table(path, name, options) for name, path in splits.items()}
     for (name, table), wanted in zip(tables.items(), options.rows or []):
         if len(table.inputs[0]) != wanted:
@@ -111,7 +113,6 @@ def read_table(path: Path, split: str, options: argparse.Namespace) -> Table:
         raise MemtxError(f"missing file: {path}")
     columns, labels = options.columns, []
     inputs: list[list[str]] = [[] for _ in options.inputs]
-    number = 0
     with path.open("rb") as file:
         for number, line in enumerate(read_lines(file, path), start=1):
             where = f"{path}, line {number}"

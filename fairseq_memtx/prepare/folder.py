@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from ..errors import MemtxError
-from ..text import FolderText
+from ..text.folder import FolderText
 
 RECORD = "prepared.json"
 PLUGIN = Path(__file__).resolve().parents[1]

@@ -1,29 +1,14 @@
-r"""Raw text becomes a folder that ``fairseq-train`` can read as a language model's data.
+"""Raw text becomes a folder that ``fairseq-train`` can read as a language model's data.
 
-A token is, depending on the unit:
-
-``words``
-    What stands between white space, and a character where a script has none (Chinese, Japanese,
-    Thai). A blank line stays, as the end of an empty line, and ``<unk>`` is a word that is unknown
-    (the conventions of WikiText). Other words that are spelled like fairseq's symbols, such as
-    ``</s>``, are escaped (``</s>\``), as no symbol is meant.
-``characters``
-    A character of UTF-8 text. A space is written ``_``. The underscore, the backslash and all
-    other white space are written as in Python: ``\u005f``, ``\u005c``, ``\u00a0``. As no other
-    token starts with a backslash, there is one way back.
-``bytes``
-    A byte, written as a decimal number (the convention of enwik8).
-``pieces``
-    A word, or a piece of a rare one, by a byte pair encoding (BPE) of subword-nmt that is learnt
-    from train. Its codes are kept, so that other text can be cut in the same way.
+What a token is, `text` says: for words `text.words` and `text.symbols`, for characters and bytes
+(as in enwik8) `text.units`. Among words a blank line stays, as the end of an empty line, and
+``<unk>`` is a word that is unknown, both as in WikiText. Pieces of words are those of a byte pair
+encoding (BPE) of subword-nmt, which is learnt from train.
 
 The end of a line is the token ``</s>``, which ``fairseq-preprocess`` puts there and cannot be told
-not to. So for characters and bytes ``</s>`` *is* the newline, nothing comes between, and there are
-exactly as many tokens as characters or bytes. Where the last line of a file has no newline it gets
-one, hence one token more. That fairseq counts as many tokens as the text has is checked. A byte
-order mark at the start of a file and the carriage returns at Windows' ends of lines are no text.
-
-``fairseq-preprocess`` replaces the tokens by numbers. The folder then holds
+not to. So for characters and bytes ``</s>`` *is* the newline, and there are exactly as many tokens
+as characters or bytes, except that a last line without a newline gets one. That fairseq counts as
+many tokens as the text has is checked. The folder then holds
 
     dict.txt *.bin *.idx     what fairseq reads
     bpecodes                 the BPE, if any, under the name that ``from_pretrained`` looks for
@@ -38,7 +23,8 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import MemtxError
-from ..text import FolderText, decode, punctuation_is_apart, read_lines
+from ..text.folder import FolderText, punctuation_is_apart
+from ..text.lines import decode, read_lines
 from ..text.units import spell
 from ..written_aside import folder_aside
 from .folder import is_prepared, preprocess, progress, sha256, write_record
@@ -56,8 +42,8 @@ def prepare(options: argparse.Namespace) -> None:
     settings = {name: getattr(options, name) for name in ("unit", "threshold", "documents")}
     more = {name: getattr(options, name) for name in ("bpe_size", "lowercase")}
     settings.update({name: value for name, value in more.items() if value})
-    splits = {name: getattr(options, name) for name in ("train", "valid", "test")}
-    splits = {name: paths for name, paths in splits.items() if paths}
+    names = ("train", "valid", "test")
+    splits = {name: paths for name in names if (paths := getattr(options, name))}
     for path in (path for paths in splits.values() for path in paths):
         if not path.is_file():
             raise MemtxError(f"missing file: {path}")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MemtxError
-from ..text import decode
-from ..text import read_lines as read_bytes
+from ..text.lines import decode
+from ..text.lines import read_lines as read_bytes
 from .folder import sha256
 
 # The tokenizer throws control characters away, so a line of nothing else counts as empty too.

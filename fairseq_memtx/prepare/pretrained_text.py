@@ -9,17 +9,14 @@ import shutil
 from pathlib import Path
 
 from ..errors import MemtxError
-from ..text import FolderText
+from ..text.folder import FolderText
 
 
 class PretrainedText:
-    """How text is cut, and the files that say so.
+    """How text is cut, and the files of a folder that say so, of the model or of its data.
 
-    Args:
-        folder: of the model's data, or of the model.
-        raw_text: whether words have still to be told apart from punctuation; a BPE on bytes does
-            that by itself.
-        lowercase: whether to lower-case, even where the folder's own text is not.
+    In ``raw_text`` words have still to be told apart from punctuation; a BPE on bytes does that by
+    itself. ``lowercase`` text is made so even where the folder's own is not.
 
     Raises:
         MemtxError: if the folder is not such a folder.
@@ -32,15 +29,13 @@ class PretrainedText:
                 f"missing file: {self.dictionary}; give the folder that the model was trained on "
                 "as --pretrained"
             )
-        codes, gpt2 = [folder / "bpecodes"], [folder / "encoder.json", folder / "vocab.bpe"]
-        if codes[0].is_file():
-            unit, self.files = "pieces", codes
-            vocabulary = folder / "bpevocab"
-            self.files += [vocabulary] * vocabulary.is_file()
+        codes, vocabulary = folder / "bpecodes", folder / "bpevocab"
+        gpt2 = [folder / "encoder.json", folder / "vocab.bpe"]
+        unit, self.files = "words", list[Path]()
+        if codes.is_file():
+            unit, self.files = "pieces", [codes, *[vocabulary] * vocabulary.is_file()]
         elif all(file.is_file() for file in gpt2):
             unit, self.files = "gpt2", gpt2
-        else:
-            unit, self.files = "words", []
         record = FolderText.read(folder) or FolderText(folder, unit)
         if record.unit in ("characters", "bytes"):
             raise MemtxError(f"{folder} has {record.unit} for tokens: give one of words or pieces")

@@ -17,7 +17,7 @@ import argparse
 from collections import Counter
 
 from ..errors import MemtxError
-from ..text import FolderText
+from ..text.folder import FolderText
 from ..written_aside import folder_aside
 from .folder import is_prepared, preprocess, progress, write_record
 from .parallel_text import ParallelText, check_text

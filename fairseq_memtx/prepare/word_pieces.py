@@ -23,7 +23,7 @@ from subword_nmt.learn_bpe import learn_bpe
 from tqdm.utils import CallbackIOWrapper
 
 from ..errors import MemtxError
-from ..text import FolderText, read_codes
+from ..text.folder import FolderText, read_codes
 from .folder import progress
 from .parallel_text import ParallelText
 

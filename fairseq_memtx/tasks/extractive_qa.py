@@ -32,7 +32,7 @@ from ..data.text_encoders import used
 from ..errors import MemtxError
 from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored
-from ..text import FolderText, is_lowercase
+from ..text.folder import FolderText, is_lowercase
 from .token_task import TokenTask
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from ..data.line_dictionary import LineDictionary
 from ..data.prompts import PromptDataset
 from ..data.text_encoders import WholeText, text_cutter
 from ..modules.text_writer import TextWriter
-from ..text import is_filling
+from ..text.symbols import is_filling
 from ..text.units import Bytes, Characters, Lines
 
 UNITS = {"characters": Characters, "bytes": Bytes}

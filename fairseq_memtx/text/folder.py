@@ -32,30 +32,19 @@ UNKNOWN = "<unk>"
 
 @dataclass(frozen=True)
 class FolderText:
-    """How the text of a folder was cut.
+    """How the text of a folder was cut."""
 
-    Attributes:
-        folder: with the record and, if it has them, the files of a BPE.
-        unit: ``words``, ``pieces``, ``gpt2`` (pieces of bytes), ``characters`` or ``bytes``.
-        lowercase: whether it was lower-cased.
-        moses: whether punctuation was told apart from words by sacremoses.
-        dash_splits: whether that split words at dashes.
-        escape: whether it wrote special characters as in XML.
-        languages: source and target of a translation, else none.
-        spaceless: whether characters of scripts without spaces were made words of their own, and
-            words that are spelled like fairseq's symbols were escaped; not in older folders.
-        punctuation_apart: whether punctuation stood apart from words in the text as it was given,
-            None if that was not looked at.
-    """
-
-    folder: Path
-    unit: str
+    folder: Path  # with the record and, if it has them, the files of a BPE
+    unit: str  # one of UNITS; "gpt2" are pieces of bytes
     lowercase: bool = False
-    moses: bool = False
-    dash_splits: bool = False
-    escape: bool = False
-    languages: tuple[str, ...] = ()
+    moses: bool = False  # whether punctuation was told apart from words by sacremoses
+    dash_splits: bool = False  # whether that split words at dashes
+    escape: bool = False  # whether it wrote special characters as in XML
+    languages: tuple[str, ...] = ()  # source and target of a translation, else none
+    # Whether characters of scripts without spaces were made words of their own, and words that are
+    # spelled like fairseq's symbols were escaped; not in older folders.
     spaceless: bool = True
+    # Whether it stood apart from words in the text as it was given; None if nobody looked.
     punctuation_apart: bool | None = None
 
     def __post_init__(self) -> None:
@@ -132,35 +121,31 @@ class FolderText:
         if self.unit == "words":
             return str
         if self.unit == "gpt2":
-            return _gpt2(self.folder / "encoder.json", self.folder / "vocab.bpe")
+            gpt2 = read_encoder(str(self.folder / "encoder.json"), str(self.folder / "vocab.bpe"))
+            return lambda text: " ".join(map(str, gpt2.encode(text)))
         bpe = read_codes(self.folder / "bpecodes", self.vocabulary(language))
         return lambda words: " ".join(bpe.segment_tokens(words.split()))
 
     def vocabulary(self, language: str | None = None) -> set[str] | None:
         """The pieces that training text of a language has; None if the folder does not say."""
-        file = self.folder / ("bpevocab" + (f".{language}" if language else ""))
-        if not file.is_file():
-            # Of a language model the dictionary has all, of a translation those of both sides.
-            file = self.folder / "dict.txt"
-        if not file.is_file():
-            return None
-        return set(read_dictionary(file))
+        # Of a language model the dictionary has all, of a translation those of both sides.
+        for name in ("bpevocab" + (f".{language}" if language else ""), "dict.txt"):
+            if (self.folder / name).is_file():
+                return set(read_dictionary(self.folder / name))
+        return None
 
 
 def _from_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """The same of a folder that is older than the entry."""
-    lowercase = bool(settings.get("lowercase"))
+    fields: dict[str, Any] = {"lowercase": bool(settings.get("lowercase")), "spaceless": False}
     if "source" in settings:
         languages = (settings["source"], settings["target"])
-        moses = {"moses": True, "dash_splits": bool(settings["dash_splits"]), "escape": True}
-        fields = {"unit": "pieces", "languages": languages, **moses}
-    elif settings.get("raw_text"):
-        fields = {"unit": settings["unit"], "moses": True, "dash_splits": True}
-    else:
-        fields = {"unit": settings["unit"]}
-    if "classes" in settings and fields["unit"] == "bytes":
-        fields["unit"] = "gpt2"
-    return {**fields, "lowercase": lowercase, "spaceless": False}
+        dashes = bool(settings["dash_splits"])
+        moses = {"moses": True, "dash_splits": dashes, "escape": True}
+        return {**fields, **moses, "unit": "pieces", "languages": languages}
+    unit = "gpt2" if "classes" in settings and settings["unit"] == "bytes" else settings["unit"]
+    raw = bool(settings.get("raw_text"))
+    return {**fields, "unit": unit, "moses": raw, "dash_splits": raw}
 
 
 def read_dictionary(file: Path) -> list[str]:
@@ -195,12 +180,6 @@ def read_codes(codes: Path, vocabulary: Iterable[str] | None = None) -> Any:
     except (Exception, SystemExit) as error:
         told = noise.getvalue().split("\n")[0] or error
         raise MemtxError(f"{codes}: no codes of subword-nmt ({told})") from error
-
-
-def _gpt2(encoder: Path, merges: Path) -> Callable[[str], str]:
-    """GPT-2's BPE, whose tokens are numbers."""
-    bpe = read_encoder(str(encoder), str(merges))
-    return lambda text: " ".join(map(str, bpe.encode(text)))
 
 
 def is_lowercase(words: Iterable[str]) -> bool:

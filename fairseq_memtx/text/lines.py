@@ -37,13 +37,9 @@ def read_lines(file: Iterable[bytes], path: Path) -> Iterator[bytes]:
 def read_text(path: Path, advice: str = "") -> str:
     """All of a file as text, without a mark at its start.
 
-    Args:
-        path: of the file.
-        advice: what to do if it is no text.
-
     Raises:
-        MemtxError: if it is not there, is no file, cannot be read, or is not UTF-8, naming the
-            line.
+        MemtxError: with the advice, if it is not there, is no file, cannot be read, or is not
+            UTF-8, naming the line.
     """
     advice = f": {advice}" if advice else ""
     if path.exists() and not path.is_file():
@@ -62,12 +58,8 @@ def read_text(path: Path, advice: str = "") -> str:
 def decode(line: bytes, where: str) -> str:
     """A line as text.
 
-    Args:
-        line: as it was read.
-        where: file and line, for the error.
-
     Raises:
-        MemtxError: if it is not UTF-8.
+        MemtxError: if it is not UTF-8, with ``where`` it is, file and line.
     """
     try:
         text = line.decode("utf-8")

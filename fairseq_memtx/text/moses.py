@@ -6,13 +6,13 @@ from typing import Callable
 
 @cache
 def moses_splitter(language: str, dash_splits: bool, escape: bool) -> Callable[[str], str]:
-    """A function from a line to its words, with a space between them.
+    """A function from a line to its words by the rules of a language, with a space between them.
 
     Args:
-        language: whose rules for punctuation and abbreviations to take.
+        language: such as "en".
         dash_splits: split words at their dashes, written ``@-@`` then.
-        escape: write special characters as in XML (``&`` as ``&amp;``), as the command sacremoses
-            does; detokenizing turns them back.
+        escape: write ``&`` as ``&amp;`` and the like, as the command sacremoses does;
+            detokenizing turns them back.
 
     Raises:
         ImportError: if sacremoses is not there.

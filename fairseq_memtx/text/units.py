@@ -7,126 +7,108 @@ data.
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 NEWLINE = "</s>"
 UNKNOWN = "<unk>"
 SPACE = "_"
+BYTES = set(map(str, range(256)))
 ESCAPED = re.compile(r"\\u[0-9a-f]{4}")
+_NEWLINE = re.compile(rf" ?(?<!\S){NEWLINE}(?!\S) ?")
 
 
-class Words:
-    """A token is what stands between white space."""
-
-    def encode(self, text: str) -> str:
-        """Tokens of a text, whose lines are kept apart by ``</s>``."""
-        return f" {NEWLINE} ".join(map(self.encode_line, lines(text)))
-
-    def decode(self, tokens: str) -> str:
-        """Lines with single spaces."""
-        rows: list[list[str]] = [[]]
-        for token in tokens.split(" "):
-            if token == NEWLINE:
-                rows.append([])
-            else:
-                rows[-1].append(token)
-        return "\n".join(self.decode_line(" ".join(row)) for row in rows)
-
-    def encode_line(self, line: str) -> str:
-        """Tokens of a line."""
-        return " ".join(line.split())
-
-    def decode_line(self, tokens: str) -> str:
-        """The line again."""
-        return tokens
-
-
-class Lines(Words):
-    """Tokens are those of another encoder, which knows no ends of lines.
+class Lines:
+    """Tokens are those of another encoder, which knows no ends of lines; ``</s>`` is one.
 
     Args:
-        encoder: for a line.
+        encoder: for a line; without one, a token is what stands between white space.
     """
 
-    def __init__(self, encoder: Any) -> None:
+    def __init__(self, encoder: Any = None) -> None:
         self.encoder = encoder
 
-    def encode_line(self, line: str) -> str:
-        """Its tokens of a line."""
-        return self.encoder.encode(line)
+    def encode(self, text: str) -> str:
+        """Tokens of a text."""
+        cut = self.encoder.encode if self.encoder else lambda line: " ".join(line.split())
+        return f" {NEWLINE} ".join(map(cut, lines(text)))
 
-    def decode_line(self, tokens: str) -> str:
-        """Its line of tokens."""
-        return self.encoder.decode(tokens)
+    def decode(self, tokens: str) -> str:
+        """The lines again."""
+        join = self.encoder.decode if self.encoder else str
+        return "\n".join(map(join, _NEWLINE.split(tokens)))
 
 
-class Characters:
-    r"""A token is a character; a space is ``_``, and ``_``, ``\`` and other white space ``\u005f``.
+class _Cut:
+    """A text whose white space is tokens too.
 
     Args:
-        accept_cut: leave a text as it is that is cut already, as in ``T h e _ e n d``. It is known
-            by a ``_`` or a ``</s>`` that stands alone, where everything else stands alone too.
+        accept_cut: leave a text as it is that consists of tokens already, `WHITE` ones among them.
     """
+
+    WHITE = frozenset({NEWLINE})
 
     def __init__(self, accept_cut: bool = False) -> None:
         self.accept_cut = accept_cut
 
     def encode(self, text: str) -> str:
-        """Characters of a text."""
-        text = as_typed(text)
-        if self.accept_cut and self.is_cut(text):
+        """Tokens of a text."""
+        text = getattr(text, "typed", text)  # with spaces at its ends: `compat.prompts_as_typed`
+        words = set(text.split())
+        known = (word in (NEWLINE, UNKNOWN) or self.is_token(word) for word in words)
+        if self.accept_cut and self.WHITE & words and all(known):
             return text
-        return f" {NEWLINE} ".join(" ".join(map(spell, line)) for line in lines(text))
+        return f" {NEWLINE} ".join(map(" ".join, self.cut(text)))
+
+    def cut(self, text: str) -> Iterable[Iterable[str]]:
+        """The tokens of each line."""
+        raise NotImplementedError
+
+    def is_token(self, word: str) -> bool:
+        """Whether a word can be one of the tokens."""
+        raise NotImplementedError
+
+
+class Characters(_Cut):
+    r"""A token is a character; a space is ``_``, and ``_``, ``\`` and other white space ``\u005f``.
+
+    A text as in ``T h e _ e n d`` is cut already.
+    """
+
+    WHITE = frozenset({NEWLINE, SPACE})
+
+    def cut(self, text: str) -> Iterable[Iterable[str]]:
+        """The characters of each line."""
+        return (map(spell, line) for line in lines(text))
+
+    def is_token(self, word: str) -> bool:
+        """Whether it is a character, or spelled as one."""
+        return len(word) == 1 or ESCAPED.fullmatch(word) is not None
 
     def decode(self, tokens: str) -> str:
         """The text again."""
         return "".join(map(unspell, tokens.split(" ")))
 
-    @staticmethod
-    def is_cut(text: str) -> bool:
-        """Whether a text consists of tokens already."""
-        tokens = text.split()
-        known = all(len(t) == 1 or t in (NEWLINE, UNKNOWN) or ESCAPED.fullmatch(t) for t in tokens)
-        return known and (SPACE in tokens or NEWLINE in tokens)
 
+class Bytes(_Cut):
+    """A token is a byte of UTF-8 as a decimal number."""
 
-class Bytes:
-    """A token is a byte of UTF-8 as a decimal number.
+    def cut(self, text: str) -> Iterable[Iterable[str]]:
+        """The bytes of each line."""
+        return (map(str, line) for line in text.encode("utf-8", "surrogateescape").split(b"\n"))
 
-    Args:
-        accept_cut: leave a text as it is that is cut already: numbers, and ``</s>`` among them.
-    """
-
-    def __init__(self, accept_cut: bool = False) -> None:
-        self.accept_cut = accept_cut
-
-    def encode(self, text: str) -> str:
-        """Bytes of a text."""
-        text = as_typed(text)
-        if self.accept_cut and self.is_cut(text):
-            return text
-        lines = text.encode("utf-8", "surrogateescape").split(b"\n")
-        return f" {NEWLINE} ".join(" ".join(map(str, line)) for line in lines)
+    def is_token(self, word: str) -> bool:
+        """Whether it is a number from 0 to 255."""
+        return word in BYTES
 
     def decode(self, tokens: str) -> str:
         """The text again; bytes that are no whole character are shown as U+FFFD."""
         bytes_ = b"".join(
-            bytes([int(token)]) if is_byte(token) else unspell(token).encode("utf-8")
+            bytes([int(token)]) if token in BYTES else unspell(token).encode("utf-8")
             for token in tokens.split(" ")
         )
         return bytes_.decode("utf-8", "replace")
-
-    @staticmethod
-    def is_cut(text: str) -> bool:
-        """Whether a text consists of tokens already."""
-        tokens = text.split()
-        return NEWLINE in tokens and all(is_byte(t) or t in (NEWLINE, UNKNOWN) for t in tokens)
-
-
-def as_typed(text: str) -> str:
-    """A prompt with the spaces at its ends, which `compat.prompts_as_typed` has kept."""
-    return getattr(text, "typed", text)
 
 
 def lines(text: str) -> list[str]:
@@ -151,8 +133,3 @@ def unspell(token: str) -> str:
     if token == NEWLINE:
         return "\n"
     return chr(int(token[2:], 16)) if ESCAPED.fullmatch(token) else token
-
-
-def is_byte(token: str) -> bool:
-    """Whether a token is a decimal number from 0 to 255."""
-    return token.isascii() and token.isdecimal() and str(int(token)) == token and int(token) < 256

@@ -5,7 +5,7 @@ from fairseq_cli import interactive
 
 from fairseq_memtx.compat import prompts_as_typed
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.text.units import Bytes, Characters, Words
+from fairseq_memtx.text.units import Bytes, Characters, Lines
 
 
 def test_spaces_are_known_to_those_to_whom_they_matter(tmp_path):
@@ -15,7 +15,7 @@ def test_spaces_are_known_to_those_to_whom_they_matter(tmp_path):
     assert (first, empty, last) == ("The end", "", "last"), "as fairseq has it"
     assert Characters().encode(first) == "_ T h e _ e n d _"
     assert Bytes().decode(Bytes().encode(last)) == "last "
-    assert Words().encode(first) == "The end"
+    assert Lines().encode(first) == "The end"
     assert first.typed == " The end "
 
 

@@ -20,6 +20,7 @@ from fairseq.hub_utils import GeneratorHubInterface
 from fairseq.models.roberta.hub_interface import RobertaHubInterface
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
+from stand_ins import preprocess
 
 from fairseq_memtx.data import folder_pieces
 from fairseq_memtx.data.questions.windows import TextEncoder
@@ -28,7 +29,8 @@ from fairseq_memtx.prepare import language_model
 from fairseq_memtx.prepare.parallel_text import check_text
 from fairseq_memtx.prepare.pretrained_text import PretrainedText
 from fairseq_memtx.prepare.word_pieces import cut_file, write_words
-from fairseq_memtx.text import FolderText, read_codes, split_words
+from fairseq_memtx.text.folder import FolderText, read_codes
+from fairseq_memtx.text.words import split_words
 
 KEEP_WORK = """
 import pathlib, re, shutil, sys
@@ -85,11 +87,7 @@ TEXT = {
 
 def without_fairseq(monkeypatch, folder: Path) -> None:
     """Put a program in place of fairseq's that keeps what it was given."""
-    package = folder / "stand in/fairseq_cli"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "preprocess.py").write_text(KEEP_WORK)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", preprocess(folder, KEEP_WORK))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from fairseq_memtx.data.text_encoders import text_cutter
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.text import FolderText
+from fairseq_memtx.text.folder import FolderText
 from fairseq_memtx.text.units import Bytes, Characters, Lines
 
 

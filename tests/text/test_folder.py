@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.text import FolderText, is_lowercase, punctuation_is_apart
+from fairseq_memtx.text.folder import FolderText, is_lowercase, punctuation_is_apart
 
 CODES = "#version: 0.2\no o\nb a\nba d</w>\nf i\nl m</w>\ng oo\ngoo d</w>\n"
 

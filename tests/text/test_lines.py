@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.text import decode, read_lines
+from fairseq_memtx.text.lines import decode, read_lines
 
 PATH = Path("text")
 

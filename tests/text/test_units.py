@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairseq_memtx.text.units import Bytes, Characters, Lines, Words
+from fairseq_memtx.text.units import Bytes, Characters, Lines
 
 TEXTS = [
     "",
@@ -63,9 +63,9 @@ def test_what_is_cut_already(unit, cut, plain):
 
 
 def test_words_keep_lines_apart():
-    assert Words().encode(" The  end\n\nof it \r\n") == "The end </s>  </s> of it </s> "
-    assert Words().decode("The end </s> </s> of it </s>") == "The end\n\nof it\n"
-    assert Words().decode("a </s>b c") == "a </s>b c"
+    assert Lines().encode(" The  end\n\nof it \r\n") == "The end </s>  </s> of it </s> "
+    assert Lines().decode("The end </s> </s> of it </s>") == "The end\n\nof it\n"
+    assert Lines().decode("a </s>b c") == "a </s>b c"
 
 
 def test_an_encoder_of_lines_keeps_them_apart():

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fairseq_memtx.text import CHARACTER, escape, join_words, split_words, unescape
+from fairseq_memtx.text.symbols import escape, unescape
+from fairseq_memtx.text.words import CHARACTER, join_words, split_words
 
 SPACELESS = {
     "Chinese": ("我爱你。", ["我", "爱", "你", "。"]),

@@ -12,7 +12,9 @@ from typing import Any, Callable, Iterable, Iterator
 import numpy as np
 from fairseq.data import Dictionary
 
-from ...text import BETWEEN_SPACES, CHARACTER, FolderText, escape
+from ...text.folder import FolderText
+from ...text.symbols import escape
+from ...text.words import BETWEEN_SPACES, CHARACTER
 from .reading import Question
 
 # Endings such as 's are words of their own, since GPT-2's pieces have them whole; so is a character

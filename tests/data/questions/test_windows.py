@@ -9,7 +9,7 @@ from fairseq_memtx.data.questions.dataset import QuestionDataset
 from fairseq_memtx.data.questions.reading import Question
 from fairseq_memtx.data.questions.windows import TextEncoder, cut, plan_windows
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.text import FolderText
+from fairseq_memtx.text.folder import FolderText
 
 CONTEXT = "Zoë's cat—aged 7—didn't  sleep,\nhas (it) slept? No."
 
