@@ -31,7 +31,16 @@ from tqdm import tqdm
 from fairseq_memtx.modules.state_holder import StateHolder
 
 from .published_rmt import PublishedRmt
-from .turns import SEED, Learner, System, a_batch_a_round, compare, next_tokens, take_turns
+from .turns import (
+    SEED,
+    Learner,
+    System,
+    a_batch_a_round,
+    compare,
+    next_tokens,
+    take_turns,
+    told,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,22 +109,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     for name in WRITERS:
         for length, text in texts_before(models[name], sizes, name).items():
-            measures.setdefault(writing_to(length), {})[name] = partial(text.speed, sizes.segment)
+            measures.setdefault(str(length), {})[name] = partial(text.speed, sizes.segment)
     speeds = take_turns(measures, rounds)
-    return {
-        "sizes": asdict(sizes),
-        "training": training_summary(speeds["training"], sizes),
-        "writing": {name: writing_summary(speeds, name, sizes) for name in WRITERS},
-    }
+    training = training_summary(speeds.pop("training"), sizes)
+    writing = {name: writing_summary(speeds, name) for name in WRITERS}
+    return {"sizes": asdict(sizes), "training": training, "writing": writing}
 
 
 class LanguageModel(System):
-    """A language model; streams of one with memory go on with every batch.
-
-    Args:
-        vocabulary: number of symbols.
-        flags: of the model.
-    """
+    """A language model; streams of one with memory go on with every batch."""
 
     def __init__(self, vocabulary: int, flags: str) -> None:
         ours = "--arch rmt" in flags
@@ -129,16 +131,11 @@ class LanguageModel(System):
 
 
 class BegunText:
-    """A text that a model is writing.
+    """A text that a model is writing, from a first token that nobody has read yet."""
 
-    Args:
-        model: the writer.
-        bos: its first token, which nobody has read yet.
-    """
-
-    def __init__(self, model: LanguageModel, bos: int) -> None:
+    def __init__(self, model: LanguageModel) -> None:
         self.model = model.model.eval()
-        self.tokens = torch.tensor([[bos]])
+        self.tokens = torch.tensor([[model.task.dictionary.eos()]])
         self.state: dict[str, Any] = {}
 
     @torch.no_grad()
@@ -165,7 +162,7 @@ class BegunText:
 
 def texts_before(model: LanguageModel, sizes: Sizes, name: str) -> dict[int, BegunText]:
     """By length, the text that lacks a segment of it."""
-    text = BegunText(model, bos=model.task.dictionary.eos())
+    text = BegunText(model)
     texts = {}
     for start in tqdm(range(0, max(sizes.text_lengths), sizes.segment), desc=name, unit="segment"):
         if start + sizes.segment in sizes.text_lengths:
@@ -196,26 +193,15 @@ def training_summary(speeds: dict[str, list[float]], sizes: Sizes) -> dict[str, 
     return rows
 
 
-def writing_to(length: int) -> str:
-    """Name of the measure."""
-    return f"writing to {length}"
-
-
-def writing_summary(
-    speeds: dict[str, dict[str, list[float]]], name: str, sizes: Sizes
-) -> dict[str, Any]:
+def writing_summary(speeds: dict[str, dict[str, list[float]]], name: str) -> dict[str, Any]:
     """By length of the text, speed and cost of a token; and how speed changes with the length."""
-    of_length = {length: speeds[writing_to(length)] for length in sizes.text_lengths}
     row: dict[str, Any] = {}
-    for length, of_model in of_length.items():
+    for length, of_model in speeds.items():
         median = statistics.median(of_model[name])
-        row[str(length)] = {
-            "tokens_per_second": median,
-            "milliseconds_per_token": 1000 / median,
-        }
+        row[length] = {"tokens_per_second": median, "milliseconds_per_token": 1000 / median}
         if name != BASELINE:
-            row[str(length)][BASELINE] = compare(of_model[name], of_model[BASELINE])
-    *_, shorter, longest = of_length.values()
+            row[length][BASELINE] = compare(of_model[name], of_model[BASELINE])
+    *_, shorter, longest = speeds.values()
     row["longest_to_shorter"] = compare(longest[name], shorter[name])
     return row
 
@@ -230,11 +216,11 @@ def table(result: dict[str, Any]) -> str:
             if other in row
         ]
         lines.append(f"  {name:28}{row['tokens_per_second']:9.0f}   {', '.join(ratios)}".rstrip())
-    *_, shorter, longest = result["sizes"]["text_lengths"]
+    lengths = result["sizes"]["text_lengths"]
     for name, row in result["writing"].items():
         growth = told(row["longest_to_shorter"])
-        lines += ["", f"{name}: speed at {longest} to that at {shorter}: {growth})"]
-        for length in result["sizes"]["text_lengths"]:
+        lines += ["", f"{name}: speed at {lengths[-1]} to that at {lengths[-2]}: {growth})"]
+        for length in lengths:
             at = row[str(length)]
             ratio = f"   {told(at[BASELINE])}) of {BASELINE}" if BASELINE in at else ""
             lines.append(
@@ -242,9 +228,3 @@ def table(result: dict[str, Any]) -> str:
                 f"{at['milliseconds_per_token']:8.2f} ms/token{ratio}"
             )
     return "\n".join(lines)
-
-
-def told(comparison: dict[str, Any]) -> str:
-    """A ratio and its spread, with the bracket left open."""
-    low, high = comparison["ratio_middle_half"]
-    return f"{comparison['ratio']:.3f} ({low:.3f} to {high:.3f}"

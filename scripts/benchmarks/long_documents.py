@@ -22,6 +22,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -32,9 +33,8 @@ from tqdm import tqdm
 from fairseq_memtx.errors import MemtxError
 
 from .long_document_models import BIGBIRD, DENSE, LONGFORMER, MODELS, OURS, Sizes, build
-from .own_process import new_process
-from .peak_memory import Peak
-from .turns import SEED, compare, take_turns
+from .peak_memory import Peak, new_process
+from .turns import SEED, compare, take_turns, told
 
 # At a length, how many times faster than whom we want to be; the dense model from 2,048 on.
 TARGETS = {LONGFORMER: (4096, 3.0), BIGBIRD: (4096, 1.5), DENSE: (2048, 1.0)}
@@ -50,17 +50,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of this benchmark alone."""
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--lengths", nargs="+", type=int, metavar="L", help="measure these alone")
-    parser.add_argument(
-        "--one-process",
-        action="store_true",
-        help="time all models in one process",
-    )
+    yes: dict[str, Any] = {"action": "store_true"}
+    parser.add_argument("--one-process", help="time all models in one process", **yes)
     parser.add_argument("--device", default="cpu", help="such as cuda (default: cpu)")
-    parser.add_argument(
-        "--bf16", action="store_true", help="compute in bfloat16 where torch's autocast does so"
-    )
+    parser.add_argument("--bf16", help="compute in bfloat16 where torch's autocast does so", **yes)
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw time and memory here")
-    parser.add_argument("--tiny", action="store_true", help="sizes of a test, which say nothing")
+    parser.add_argument("--tiny", help="sizes of a test, which say nothing", **yes)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -104,23 +99,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 class Training(NamedTuple):
-    """A model that is trained on one document, built where a method is called first.
+    """A model that is trained on one document, built where a method is called first."""
 
-    Attributes:
-        name: one of `MODELS`.
-        sizes: of the model.
-        length: ``L``, tokens of the document.
-        dropout: of layers and attention weights.
-        device: where it is.
-        bf16: whether to compute in bfloat16.
-    """
-
-    name: str
+    name: str  # one of `MODELS`
     sizes: Sizes
-    length: int
-    dropout: float
+    length: int  # L, tokens of the document
+    dropout: float  # of layers and attention weights
     device: str
-    bf16: bool
+    bf16: bool  # whether to compute in bfloat16
 
     def step(self) -> float:
         """One training step; how many milliseconds it took."""
@@ -215,17 +201,12 @@ def fits(sizes: Sizes, length: int, dropout: float, device: str) -> bool:
 def growth(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """By how much a step of ours grows where the length doubles."""
     lengths = [int(length) for length in rows if OURS in rows[length]]
-    return [
-        {
-            "from": short,
-            "to": long,
-            **{
-                what: rows[str(long)][OURS][what] / rows[str(short)][OURS][what]
-                for what in ("milliseconds", "mebibytes")
-            },
-        }
-        for short, long in zip(lengths, lengths[1:])
-    ]
+    found = []
+    for short, long in zip(lengths, lengths[1:]):
+        before, after = rows[str(short)][OURS], rows[str(long)][OURS]
+        times = {what: after[what] / before[what] for what in ("milliseconds", "mebibytes")}
+        found.append({"from": short, "to": long, **times})
+    return found
 
 
 def table(result: dict[str, Any]) -> str:
@@ -233,21 +214,19 @@ def table(result: dict[str, Any]) -> str:
     lines = []
     for dropout, rows in result["steps"].items():
         lines.append(f"training step, dropout {dropout}")
-        for length, row in rows.items():
-            for name in MODELS:
-                if name not in row:
-                    continue
-                at, ratio = row[name], ""
-                if "speed_of_ours" in at:
-                    low, high = at["speed_of_ours"]["ratio_middle_half"]
-                    ratio = f"   ours {at['speed_of_ours']['ratio']:.2f} ({low:.2f} to {high:.2f})"
-                    since, times = TARGETS[name]
-                    if int(length) == since or (name == DENSE and int(length) >= since):
-                        ratio += f" times as fast; target {times}"
-                lines.append(
-                    f"  {length:>6} tokens  {name:14}{at['milliseconds']:10.0f} ms"
-                    f"{at['mebibytes']:9.0f} MiB{ratio}"
-                )
+        for length, name in product(rows, MODELS):
+            if name not in rows[length]:
+                continue
+            at, ratio = rows[length][name], ""
+            if "speed_of_ours" in at:
+                ratio = f"   ours {told(at['speed_of_ours'], digits=2)})"
+                since, times = TARGETS[name]
+                if int(length) == since or (name == DENSE and int(length) >= since):
+                    ratio += f" times as fast; target {times}"
+            lines.append(
+                f"  {length:>6} tokens  {name:14}{at['milliseconds']:10.0f} ms"
+                f"{at['mebibytes']:9.0f} MiB{ratio}"
+            )
     for dropout, steps in result.get("growth", {}).items():
         for step in steps:
             target = f"; target {GROWTH_TARGET}" if step["from"] >= GROWTH_FROM else ""

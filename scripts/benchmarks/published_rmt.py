@@ -20,11 +20,7 @@ from .turns import Learner
 
 
 class PublishedRmt(Learner):
-    """The published model, its own loss, and the memory that it hands on.
-
-    Args:
-        checkout: folder of the repository.
-        sizes: of the benchmark.
+    """The published model of a checkout, its own loss, and the memory that it hands on.
 
     Raises:
         MemtxError: if the folder does not have the code.

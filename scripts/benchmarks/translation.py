@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from fairseq.data import LanguagePairDataset
 
-from .turns import SEED, System, a_batch_a_round, compare, take_turns
+from .turns import SEED, System, a_batch_a_round, compare, take_turns, told
 
 VOCABULARY = 8000
 MAX_TOKENS = 2048  # target tokens a batch, padding included
@@ -40,28 +40,24 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     torch.manual_seed(SEED)
     rounds = arguments.rounds
     systems = {name: Translator(flags) for name, flags in MODELS.items()}
-    task = next(iter(systems.values())).task
-    batches = {
-        "training": make_batches(task, rounds + 1),
-        "generation": make_batches(task, rounds + 1, max_tokens=MAX_TOKENS // 4),  # 5 beams each
-    }
+    task = systems["transformer"].task
+    training = make_batches(task, rounds + 1, MAX_TOKENS)
+    generation = make_batches(task, rounds + 1, MAX_TOKENS // 4)  # 5 beams each
     measures = {
-        measure: {
-            name: a_batch_a_round(getattr(system, measure), of_measure)
-            for name, system in systems.items()
-        }
-        for measure, of_measure in batches.items()
+        "training": {n: a_batch_a_round(of.training, training) for n, of in systems.items()},
+        "generation": {n: a_batch_a_round(of.generation, generation) for n, of in systems.items()},
     }
-    speeds = take_turns(measures, rounds)
-    return {measure: summary(of_model) for measure, of_model in speeds.items()}
+    return {
+        measure: {
+            **{name: statistics.median(of_model) for name, of_model in speeds.items()},
+            **compare(speeds["mem_transformer"], speeds["transformer"]),
+        }
+        for measure, speeds in take_turns(measures, rounds).items()
+    }
 
 
 class Translator(System):
-    """One model with its generator.
-
-    Args:
-        flags: of the model and its criterion.
-    """
+    """One model with its generator, by flags of the model and its criterion."""
 
     def __init__(self, flags: str) -> None:
         super().__init__("translation", VOCABULARY, f"-s de -t en {flags} {SIZES}")
@@ -82,7 +78,7 @@ class Translator(System):
         return batch["nsentences"] / (time.perf_counter() - start)
 
 
-def make_batches(task, count: int, max_tokens: int = MAX_TOKENS) -> list[dict[str, Any]]:
+def make_batches(task: Any, count: int, max_tokens: int) -> list[dict[str, Any]]:
     """Random sentences of 20 to 40 tokens, batched by length as in training."""
     numbers = torch.Generator().manual_seed(SEED)
     batches = []
@@ -104,22 +100,11 @@ def make_batches(task, count: int, max_tokens: int = MAX_TOKENS) -> list[dict[st
     return batches
 
 
-def summary(speeds: dict[str, list[float]]) -> dict[str, Any]:
-    """Median speeds, and the median of the ratios of each round."""
-    return {
-        **{name: statistics.median(of_model) for name, of_model in speeds.items()},
-        **compare(speeds["mem_transformer"], speeds["transformer"]),
-    }
-
-
 def table(result: dict[str, Any]) -> str:
     """The result for people."""
-    lines = [f"{'':12}{'transformer':>14}{'mem_transformer':>18}{'ratio':>8}   middle half"]
+    lines = [f"{'':12}{'transformer':>14}{'mem_transformer':>18}   ratio (middle half)"]
     for measure, unit in [("training", "words/s"), ("generation", "sentences/s")]:
         row = result[measure]
-        low, high = row["ratio_middle_half"]
-        lines.append(
-            f"{measure:12}{row['transformer']:14.1f}{row['mem_transformer']:18.1f}"
-            f"{row['ratio']:8.3f}   {low:.3f} to {high:.3f}   {unit}"
-        )
+        speeds = f"{row['transformer']:14.1f}{row['mem_transformer']:18.1f}"
+        lines.append(f"{measure:12}{speeds}   {told(row)}) {unit}")
     return "\n".join(lines)

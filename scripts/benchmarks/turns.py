@@ -21,11 +21,7 @@ SEED = 1
 
 
 class Learner(ABC):
-    """A model and its optimiser. Subclasses say what the loss is.
-
-    Args:
-        model: the model.
-    """
+    """A model and its optimiser. Subclasses say what the loss is."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -47,13 +43,7 @@ class Learner(ABC):
 
 
 class System(Learner):
-    """A model that fairseq knows, with its task and its criterion.
-
-    Args:
-        task: name of the task.
-        vocabulary: number of symbols.
-        flags: of ``fairseq-train``.
-    """
+    """A model that fairseq knows, by flags of ``fairseq-train``, with its task and criterion."""
 
     def __init__(self, task: str, vocabulary: int, flags: str) -> None:
         parser = options.get_training_parser()
@@ -82,12 +72,8 @@ def take_turns(
 ) -> dict[str, dict[str, list[float]]]:
     """Measure every model once a round, after a round that warms up.
 
-    Args:
-        measures: by measure and model, what gives a speed, from the number of the round.
-        rounds: how many are counted.
-
-    Returns:
-        By measure and model, the speed of every round.
+    ``measures`` has, by measure and model, what gives a speed from the number of the round; what
+    comes back is the speed of every round.
     """
     speeds = {measure: {name: [] for name in of} for measure, of in measures.items()}
     for round_ in tqdm(range(rounds + 1), desc="rounds", unit="round", leave=False):
@@ -101,6 +87,14 @@ def take_turns(
     return speeds
 
 
+def told(comparison: dict[str, Any], digits: int = 3) -> str:
+    """A ratio and its spread, with the bracket left open."""
+    ratio, low, high = (
+        f"{of:.{digits}f}" for of in (comparison["ratio"], *comparison["ratio_middle_half"])
+    )
+    return f"{ratio} ({low} to {high}"
+
+
 def compare(ours: list[float], theirs: list[float]) -> dict[str, Any]:
     """The median of the ratios of each round, and where the middle half of them lies."""
     ratios = sorted(a / b for a, b in zip(ours, theirs))
@@ -111,17 +105,12 @@ def compare(ours: list[float], theirs: list[float]) -> dict[str, Any]:
     }
 
 
-def next_tokens(tokens: Tensor, **net_input: Any) -> dict[str, Any]:
-    """A batch in which the next token is predicted, of ``B x (L + 1)`` tokens.
-
-    Args:
-        tokens: those read, and one more.
-        net_input: what the model is given besides.
-    """
+def next_tokens(tokens: Tensor) -> dict[str, Any]:
+    """A batch in which the next token is predicted, of ``B x (L + 1)`` tokens."""
     rows, length = len(tokens), tokens.size(1) - 1
     lengths = torch.full((rows,), length)
     return {
-        "net_input": {"src_tokens": tokens[:, :-1], "src_lengths": lengths, **net_input},
+        "net_input": {"src_tokens": tokens[:, :-1], "src_lengths": lengths},
         "target": tokens[:, 1:].contiguous(),
         "ntokens": rows * length,
         "nsentences": rows,

@@ -13,23 +13,14 @@ PLUGIN = Path(__file__).resolve().parents[2] / "fairseq_memtx"
 
 
 class Case(NamedTuple):
-    """A model, what it is trained on, and how.
+    """A model, what it is trained on, and how."""
 
-    Attributes:
-        title: the paper's model, and which of its kinds.
-        arch: the preset.
-        task: fairseq's name.
-        criterion: fairseq's name.
-        data: a folder of `data`, or "" where the task makes its own.
-        settings: of the configuration, each ``part.name=value``; the last one wins.
-    """
-
-    title: str
+    title: str  # the paper's model, and which of its kinds
     arch: str
     task: str
     criterion: str
-    data: str
-    settings: str
+    data: str  # a folder of `data`, or "" where the task makes its own
+    settings: str  # of the configuration, each part.name=value; the last one wins
 
 
 TRAINING = (

@@ -24,19 +24,16 @@ def main() -> None:
 
 def _translation(folder: Path, numbers: random.Random) -> None:
     """Sentences, and the same reversed."""
-    vocabulary = WORDS[:40]
-    for language in ("src", "tgt"):
-        _save_dictionary(folder / f"dict.{language}.txt", vocabulary)
+    dictionary = _dictionary(WORDS[:40], folder / "dict.src.txt", folder / "dict.tgt.txt")
     for split, count in SIZES.items():
-        sentences = [numbers.choices(vocabulary, k=numbers.randint(3, 9)) for _ in range(count)]
-        path = folder / f"{split}.src-tgt"
-        _binarise(Path(f"{path}.src"), sentences, vocabulary)
-        _binarise(Path(f"{path}.tgt"), [sentence[::-1] for sentence in sentences], vocabulary)
+        lines = [numbers.choices(WORDS[:40], k=numbers.randint(3, 9)) for _ in range(count)]
+        _binarise(folder / f"{split}.src-tgt.src", lines, dictionary)
+        _binarise(folder / f"{split}.src-tgt.tgt", [line[::-1] for line in lines], dictionary)
 
 
 def _text(folder: Path, numbers: random.Random) -> None:
     """Documents in which a word is followed by one of three, with an empty line between them."""
-    _save_dictionary(folder / "dict.txt", WORDS)
+    dictionary = _dictionary(WORDS, folder / "dict.txt")
     following = {word: numbers.choices(WORDS, k=3) for word in WORDS}
     for split, count in SIZES.items():
         lines = []
@@ -45,26 +42,25 @@ def _text(folder: Path, numbers: random.Random) -> None:
             while len(sentence) < 15:
                 sentence.append(numbers.choice(following[sentence[-1]]))
             lines += [sentence, []] if number % 12 == 11 else [sentence]
-        _binarise(folder / split, lines, WORDS)
+        _binarise(folder / split, lines, dictionary)
 
 
 def _sentences(folder: Path, numbers: random.Random) -> None:
     """Which of two words a sentence has."""
+    words = _dictionary([*WORDS, "no", "yes"], folder / "input0/dict.txt")
+    classes = _dictionary(["no", "yes"], folder / "label/dict.txt")
     for split, count in SIZES.items():
         labels = [numbers.choice(["no", "yes"]) for _ in range(count)]
         sentences = [numbers.choices(WORDS, k=numbers.randint(16, 28)) for _ in labels]
         for sentence, label in zip(sentences, labels):
             sentence[numbers.randrange(8)] = label
-        vocabulary = [*WORDS, "no", "yes"]
-        _binarise(folder / "input0" / split, sentences, vocabulary)
-        _binarise(folder / "label" / split, [[label] for label in labels], ["no", "yes"])
-    _save_dictionary(folder / "input0" / "dict.txt", vocabulary)
-    _save_dictionary(folder / "label" / "dict.txt", ["no", "yes"])
+        _binarise(folder / "input0" / split, sentences, words)
+        _binarise(folder / "label" / split, [[label] for label in labels], classes)
 
 
 def _questions(folder: Path, numbers: random.Random) -> None:
     """Which colour a text has."""
-    _save_dictionary(folder / "dict.txt", [*WORDS, *COLOURS, "Which", "colour", "?"])
+    _dictionary([*WORDS, *COLOURS, "Which", "colour", "?"], folder / "dict.txt")
     for split, count in SIZES.items():
         paragraphs = []
         for number in range(count):
@@ -79,24 +75,20 @@ def _questions(folder: Path, numbers: random.Random) -> None:
         (folder / f"{split}.json").write_text(content, encoding="utf-8")
 
 
-def _dictionary(vocabulary: list[str]) -> Dictionary:
+def _dictionary(words: list[str], *paths: Path) -> Dictionary:
+    """A dictionary, and where it is saved."""
     dictionary = Dictionary()
-    for word in vocabulary:
+    for word in words:
         dictionary.add_symbol(word)
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dictionary.save(str(path))
     return dictionary
 
 
-def _save_dictionary(path: Path, vocabulary: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _dictionary(vocabulary).save(str(path))
-
-
-def _binarise(path: Path, lines: list[list[str]], vocabulary: list[str]) -> None:
+def _binarise(path: Path, lines: list[list[str]], dictionary: Dictionary) -> None:
     """``path.bin`` and ``path.idx`` of these lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    dictionary = _dictionary(vocabulary)
     builder = indexed_dataset.make_builder(f"{path}.bin", "mmap", len(dictionary))
     for line in lines:
-        tokens = dictionary.encode_line(" ".join(line), add_if_not_exist=False)
-        builder.add_item(tokens)
+        builder.add_item(dictionary.encode_line(" ".join(line), add_if_not_exist=False))
     builder.finalize(f"{path}.idx")

@@ -69,17 +69,11 @@ class AmpBackward(Backward, AMPOptimizer):
 
 
 class Step(NamedTuple):
-    """What a few training steps gave.
+    """What a few training steps gave."""
 
-    Attributes:
-        losses: of a token, of every step.
-        gradients: of all steps together, on the CPU in float64.
-        mebibytes: peak of memory of the last step, less what was held before it.
-    """
-
-    losses: list[float]
-    gradients: dict[str, Tensor]
-    mebibytes: float
+    losses: list[float]  # of a token, of every step
+    gradients: dict[str, Tensor]  # of all steps together, on the CPU in float64
+    mebibytes: float  # peak of memory of the last step, less what was held before it
 
 
 @prints_json

@@ -43,17 +43,11 @@ SPEEDS = [
 
 
 class Plan(NamedTuple):
-    """Checks in three parts.
+    """Checks in three parts."""
 
-    Attributes:
-        first: without which there is nothing to try.
-        together: several at a time.
-        alone: one at a time, since they measure times.
-    """
-
-    first: list[Trial]
-    together: list[Trial]
-    alone: list[Trial]
+    first: list[Trial]  # without which there is nothing to try
+    together: list[Trial]  # several at a time
+    alone: list[Trial]  # one at a time, since they measure times
 
 
 def plan(device: str, quick: bool, only: str = "") -> Plan:

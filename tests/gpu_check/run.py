@@ -15,14 +15,9 @@ FINISHING = 3  # seconds that are kept for the end
 
 
 class Run:
-    """All checks of a plan.
+    """All checks of a plan, so many ``jobs`` at a time, in so many seconds for all of them.
 
-    Args:
-        plan: the checks.
-        where: what they have in common.
-        started: by `time.monotonic`.
-        seconds: for all of them together.
-        jobs: how many at a time.
+    They count from ``started``, by `time.monotonic`.
     """
 
     def __init__(self, plan: Plan, where: Where, started: float, seconds: float, jobs: int) -> None:

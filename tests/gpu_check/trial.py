@@ -18,21 +18,13 @@ _ARCHIVING = threading.Lock()
 
 
 class Where(NamedTuple):
-    """What all checks have in common.
+    """What all checks have in common."""
 
-    Attributes:
-        output: folder of the results.
-        work: folder for data and checkpoints.
-        device: "cuda" or "cpu".
-        updates: of a training run; even, since runs are stopped half-way.
-        environment: of commands.
-    """
-
-    output: Path
-    work: Path
-    device: str
-    updates: int
-    environment: dict[str, str]
+    output: Path  # folder of the results
+    work: Path  # folder for data and checkpoints
+    device: str  # "cuda" or "cpu"
+    updates: int  # of a training run; even, since runs are stopped half-way
+    environment: dict[str, str]  # of commands
 
     @property
     def data(self) -> Path:
@@ -46,29 +38,17 @@ class Stopped(Exception):
 
 @dataclass
 class Trial:
-    """Something to try, and what came of it.
+    """Something to try, and what came of it."""
 
-    Attributes:
-        name: as it stands in the table.
-        make: makes it.
-        limit: seconds that it may take on a GPU.
-        state: "passed", "failed" or "not reached".
-        seconds: that it took; 0 as long as it is not over.
-        problems: what is wrong, a line each.
-        figures: what was measured.
-        tail: the end of the output of a command that failed.
-        logs: where the output of its commands is in ``logs.zip``.
-    """
-
-    name: str
-    make: Callable[["Trial"], None] = field(repr=False)
-    limit: float = 60.0
-    state: str = "not reached"
-    seconds: float = 0.0
-    problems: list[str] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-    tail: list[str] = field(default_factory=list)
-    logs: list[str] = field(default_factory=list)
+    name: str  # as it stands in the table
+    make: Callable[["Trial"], None]
+    limit: float = 60.0  # seconds that it may take on a GPU
+    state: str = "not reached"  # or "passed", or "failed"
+    seconds: float = 0.0  # that it took; 0 as long as it is not over
+    problems: list[str] = field(default_factory=list)  # what is wrong, a line each
+    figures: dict[str, Any] = field(default_factory=dict)  # what was measured
+    tail: list[str] = field(default_factory=list)  # of the output of a command that failed
+    logs: list[str] = field(default_factory=list)  # where commands' output is in logs.zip
 
     def begin(self, where: Where, end: float) -> None:
         """Make it, unless it is ``end`` already (by `time.monotonic`); nothing is raised."""

@@ -39,21 +39,11 @@ def run(
 ) -> list[subprocess.CompletedProcess]:
     """As `subprocess.run`, with the output captured as text.
 
-    Args:
-        command: name of a script of the environment, or ``module:function``.
-        arguments: its ``sys.argv[1:]``.
-        cwd: where it runs.
-        timeout: seconds that it may take.
-        env: its environment, if not this process's.
-        input: what it reads.
-        prepare: called in its process before it, a function of a module.
-        until: asked a hundred times a second; once it is true, the process is killed.
-        workers: run it so many times at once, as the workers of one run, told so as ``torchrun``
-            does. Unlike ``torchrun``, nobody is ended because another has failed: workers must not
-            hang.
-
-    Returns:
-        what came of the command, or of each worker.
+    ``command`` is a script of the environment, or ``module:function``. ``prepare``, a function of a
+    module, is called in its process before it. ``until`` is asked a hundred times a second; once it
+    is true, the process is killed. ``workers`` run it so many times at once, as the workers of one
+    run, told so as ``torchrun`` does. Unlike ``torchrun``, nobody is ended because another has
+    failed: workers must not hang. Returned is what came of each.
 
     Raises:
         subprocess.TimeoutExpired: after ``timeout`` seconds, with what was printed by then.

@@ -1,11 +1,11 @@
-"""``scripts/benchmarks/own_process.py``: work whose memory is that of nobody else."""
+"""``scripts/benchmarks/peak_memory.py``: work whose memory is that of nobody else."""
 
 import os
 from typing import NamedTuple
 
 import pytest
 from benchmarks.long_documents import in_own_process, times_of
-from benchmarks.own_process import new_process
+from benchmarks.peak_memory import new_process
 
 
 class Pid(NamedTuple):
