@@ -1,4 +1,4 @@
-"""``fairseq-memtx plot``: pictures of memory and of training."""
+"""``fairseq-memtx plot``: pictures of memory, of training and of growing length."""
 
 import argparse
 from pathlib import Path
@@ -11,9 +11,12 @@ FORMATS = ".png, .pdf or .svg"
 
 def add_to(commands: Any) -> None:
     """Add the command."""
-    kinds = commands_of(add_command(commands, "plot", None, "draw memory, or a training"), "KIND")
+    kinds = commands_of(
+        add_command(commands, "plot", None, "draw memory, a training or a curve"), "KIND"
+    )
     _memory(kinds)
     _training(kinds)
+    _length_curve(kinds)
     summary = "show one bar for a whole training, from the log that is piped in"
     add_command(kinds, "progress", _plot_progress, summary)
 
@@ -52,6 +55,17 @@ def _training(kinds: Any) -> None:
     add("--chance", type=float, metavar="Y", help="draw a line at what guessing would reach")
 
 
+def _length_curve(kinds: Any) -> None:
+    add = add_command(
+        kinds, "length-curve", _plot_length_curve,
+        "draw accuracy, time and memory over the length of a text",
+        epilog="Each FILE is what fairseq-validate --length-curve wrote to --length-curve-file; "
+        "its name is in the legend.",
+    ).add_argument  # fmt: skip
+    add("files", nargs="+", type=Path, metavar="FILE", help="measurements of one model each")
+    add("output", type=Path, metavar="OUTPUT", help=f"the picture: {FORMATS}")
+
+
 def _plot_memory(options: argparse.Namespace) -> None:
     from ..pictures import memory
 
@@ -62,6 +76,12 @@ def _plot_training(options: argparse.Namespace) -> None:
     from ..pictures import training
 
     training.plot(options)
+
+
+def _plot_length_curve(options: argparse.Namespace) -> None:
+    from ..pictures import length_curve
+
+    length_curve.plot(options)
 
 
 def _plot_progress(_options: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ from omegaconf import II
 from torch import Tensor
 
 from ..data.drawn_examples import part_named
-from ..data.facts import make_noise
+from ..data.facts import check_answers, make_noise
 from ..data.facts.fact_rows import FactRows
 from ..data.facts.row import PLACEMENTS, least_segments
 from ..data.facts.stages import Stages
@@ -117,9 +117,9 @@ class FactsInNoiseTask(LengthCurveTask):
         self.teller = self._make_teller(None)
         self.tellers = [self._make_teller(facts) for facts in self.stages.facts]
         longest = max(self.stages.segments) * cfg.tokens_per_sample
+        self.noise = make_noise(cfg.noise, cfg.noise_words, longest)
         # Every book has kitchens and gardens: the construction of BABILong leaves them in.
-        answers = [] if cfg.babi else self.teller.answers
-        self.noise = make_noise(cfg.noise, cfg.noise_words, longest, answers)
+        check_answers(self.noise, self.teller.answers, allowed=cfg.babi is not None)
         self.dictionary = dictionary_of([*self.teller.words, *self.noise.vocabulary])
         self.chance = self.teller.chance
         self.reads_segments = True

@@ -39,7 +39,7 @@ class Stages:
             self.ends = [float(end) if "." in end else int(end) for _, end in stages]
             accuracies = [end for end in self.ends if isinstance(end, float)]
             said = [facts for facts in self.facts if facts is not None]
-            if min(self.segments + self.ends + said) <= 0 or max(accuracies, default=1) > 1:
+            if min(*self.segments, *self.ends, *said) <= 0 or max(accuracies, default=1) > 1:
                 raise ValueError("a stage of nothing")
         except ValueError as cause:
             raise MemtxError(

@@ -105,7 +105,7 @@ class TextPassage(Passage):
 
     def read(self, begin: int, end: int) -> np.ndarray:
         places = np.arange(self.start + begin, self.start + end)
-        return self.part.tokens.take(places, mode="wrap")
+        return self.part.tokens[places % len(self.part.tokens)]
 
     def borders(self, length: int) -> int:
         return self.part.begun(self.start + length + 1) - self.first

@@ -11,7 +11,7 @@ from fairseq_memtx.data.stories import make_teller
 
 def test_targets_are_the_answers_at_the_ends_of_the_questions_and_sources_do_not_tell_them():
     teller = make_teller("one", 3, 5, 4, asked=3)
-    noise = make_noise(None, None, 64, teller.answers)
+    noise = make_noise(None, None, 64)
     words = dictionary_of([*teller.words, *noise.vocabulary])
     rows = FactRows(FactsInNoise(teller, noise, words, "start", 20, 1, "train"), 32, 2)
     for index in range(20):
