@@ -23,7 +23,7 @@ from ..written_aside import folder_aside
 
 # What names of weights begin with that are not taken over under the same name.
 OTHERS = ("version", "embed_tokens.", "project_in_dim.", "output_projection.", "adaptive_softmax.")
-OF_THE_LOOP = ("reads", "writes", "recurrent", "memory_reads_cache")
+OF_THE_LOOP = ("reads", "writes", "recurrent", "causal", "memory_reads_cache")
 NOT_EXPORTED = (
     "quant_noise_pq",
     "quant_noise_scalar",
@@ -132,6 +132,7 @@ def settings(decoder: Any, come: list[Words], go: list[Words]) -> LanguageModelS
         padding=decoder.padding_idx,
         segment_length=decoder.segment_length,
         memory_tokens=args.memory_tokens,
+        memory_positions=getattr(decoder, "memory_places", "none"),
         cache_length=args.cache_length,
         associative_channels=args.associative_channels if in_layers else 0,
         associative_correction=bool(args.associative_correction),

@@ -25,6 +25,7 @@ from .quick_dropout import drop
 from .relative_attention import RelativeAttention, distance_embedding
 from .segment import Segment, segment_mask
 from .segment_loop import Layers, Reading, SegmentLoop, nowhere
+from .segment_positions import SegmentPositions
 from .softmax_attention import AttentionSoftmax, attend
 from .state import State, detached, emptied, inside, moved, reordered, under
 from .statistics import MemoryStatistics, memory_statistics
@@ -55,6 +56,7 @@ __all__ = [
     "Segment",
     "SegmentLanguageModel",
     "SegmentLoop",
+    "SegmentPositions",
     "SparseAttention",
     "State",
     "TransformerLayer",

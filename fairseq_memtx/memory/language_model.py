@@ -15,6 +15,7 @@ from .associative_memory import AssociativeMemory
 from .language_model_settings import LanguageModelSettings
 from .segment import Segment
 from .segment_loop import SegmentLoop
+from .segment_positions import SegmentPositions
 from .state import State
 from .tokens import MemoryTokens
 from .transformer import TransformerLayer, run_transformer
@@ -79,6 +80,8 @@ class SegmentLanguageModel(nn.Module):
             reads=settings.reads,
             writes=settings.writes,
             recurrent=settings.recurrent,
+            memory_positions=self._places_of_memory,
+            causal=settings.causal,
             memory_reads_cache=settings.memory_reads_cache,
         )
 
@@ -100,8 +103,16 @@ class SegmentLanguageModel(nn.Module):
         """Rows of the tokens of a segment from ``begin`` on."""
         rows: Tensor = self.settings.embed_scale * self.embedding(tokens[:, begin:])
         if self.embed_positions is not None:
-            rows = rows + self.embed_positions(tokens)[:, begin:].to(rows)
+            rows = rows + self._places().tokens(tokens, begin).to(rows)
         return cast(Tensor, self.layernorm_embedding(rows))
+
+    def _places_of_memory(self, tokens: Tensor, writes: bool) -> Tensor:
+        return self._places().memory(tokens, writes)
+
+    def _places(self) -> SegmentPositions:
+        of, embed = self.settings, cast(nn.Module, self.embed_positions)
+        ahead = of.memory_tokens if of.reads else 0
+        return SegmentPositions(embed, of.memory_positions, of.memory_tokens, ahead, of.padding)
 
     def _run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         layers = dict(self.layers.named_children())

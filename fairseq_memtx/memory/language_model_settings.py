@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .activations import ACTIVATIONS
+from .segment_positions import MEMORY_POSITIONS
 from .word_bands import Band
 
 BACKBONES = ("transformer-xl", "transformer")
@@ -33,9 +34,11 @@ class LanguageModelSettings:
         padding: the symbol that is none.
         segment_length: ``T``.
         memory_tokens: ``M``.
+        memory_positions: of `SegmentPositions`.
         reads: of `SegmentLoop`.
         writes: of `SegmentLoop`.
         recurrent: of `SegmentLoop`.
+        causal: of `SegmentLoop`.
         memory_reads_cache: of `SegmentLoop`.
         cache_length: rows of earlier segments that every layer of Transformer-XL sees.
         associative_channels: of the keys of every layer's memory; 0 for layers without.
@@ -64,9 +67,11 @@ class LanguageModelSettings:
     padding: int
     segment_length: int
     memory_tokens: int
+    memory_positions: str
     reads: bool
     writes: bool
     recurrent: bool
+    causal: bool
     memory_reads_cache: bool
     cache_length: int
     associative_channels: int
@@ -75,6 +80,7 @@ class LanguageModelSettings:
     def __post_init__(self) -> None:
         """Refuse what no model can be of."""
         choices = {"backbone": BACKBONES, "activation": ACTIVATIONS, "positions": POSITIONS}
+        choices["memory_positions"] = MEMORY_POSITIONS
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, and not {' or '.join(known)}")

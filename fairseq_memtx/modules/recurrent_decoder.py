@@ -11,7 +11,7 @@ from fairseq.models.transformer import TransformerDecoder
 from fairseq.modules import PositionalEmbedding
 from torch import Tensor, nn
 
-from ..memory import Layers, Segment, State, inside, under
+from ..memory import Layers, Segment, SegmentPositions, State, inside, under
 from .segment_decoder import NEVER, SegmentDecoder
 
 
@@ -44,32 +44,16 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
         if self.project_in_dim is not None:
             x = self.project_in_dim(x)
         if self.embed_positions is not None:
-            x = x + self._positions(tokens)[:, self._rows_ahead() + begin :]
+            x = x + self._places().tokens(tokens, begin)
         return x if self.layernorm_embedding is None else self.layernorm_embedding(x)
 
     def place_memory(self, tokens: Tensor, writes: bool) -> Tensor:
         """Rows of positions of a block, by ``--memory-positions``."""
-        if self.memory_places == "none":
-            return super().place_memory(tokens, writes)
-        count = self.loop.memory_tokens
-        if self.memory_places == "own":
-            return self.embed_positions.weight[-count:]
-        return (
-            self._positions(tokens, count)[:, -count:]
-            if writes
-            else self._positions(tokens)[:, :count]
-        )
+        return self._places().memory(tokens, writes)
 
-    def _positions(self, tokens: Tensor, behind: int = 0) -> Tensor:
-        """Of the read block, if it takes places, of tokens, and of ``behind`` rows after them."""
-        ahead = self._rows_ahead()
-        of_memory = tokens.new_full((len(tokens), ahead + behind), self.padding_idx + 1)
-        return self.embed_positions(
-            torch.cat([of_memory[:, :ahead], tokens, of_memory[:, ahead:]], dim=1)
-        )
-
-    def _rows_ahead(self) -> int:
-        return self.loop.rows_ahead if self.memory_places == "running" else 0
+    def _places(self) -> SegmentPositions:
+        rows = self.loop.memory_tokens, self.loop.rows_ahead
+        return SegmentPositions(self.embed_positions, self.memory_places, *rows, self.padding_idx)
 
     def run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         """All layers. Of a segment that is being written they keep ``keys`` and ``values``."""

@@ -18,9 +18,9 @@ SETTINGS = LanguageModelSettings(
     backbone="transformer-xl", layers=2, channels=8, ffn_channels=12, heads=2, activation="relu",
     norm_first=False, final_norm=False, input_bands=BANDS, embed_scale=2.5, embed_norm=False,
     positions="none", position_rows=0, output_bands=BANDS, output_channels=8, output_bias=True,
-    padding=1, segment_length=4, memory_tokens=2, reads=True, writes=True,
-    recurrent=True, memory_reads_cache=False, cache_length=3, associative_channels=5,
-    associative_correction=True,
+    padding=1, segment_length=4, memory_tokens=2, memory_positions="none", reads=True,
+    writes=True, recurrent=True, causal=False, memory_reads_cache=False,
+    cache_length=3, associative_channels=5, associative_correction=True,
 )  # fmt: skip
 
 
