@@ -18,8 +18,14 @@ from fairseq import options, tasks
 from fairseq.data import Dictionary
 from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-from stand_ins import COUNT, preprocess
+from stand_ins import COUNT as COUNT_ALONE
+from stand_ins import preprocess
 
+# An empty dictionary too, where none is given.
+COUNT = f"""{COUNT_ALONE}
+if "--only-source" in sys.argv and "--srcdict" not in sys.argv:
+    open("../dict.txt", "w").close()
+"""
 FILMS = {
     "train": "a good film\t1\na Bad film\t0\n",
     "valid": 'not "good\t0\n',
@@ -41,7 +47,7 @@ FILM_FLAGS = ["--columns", "sentence", "label", "--inputs", "sentence", "--class
 @pytest.fixture
 def quick(tmp_path, monkeypatch) -> None:
     """Replace fairseq's program."""
-    monkeypatch.setenv("PYTHONPATH", preprocess(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", preprocess(tmp_path, COUNT))
 
 
 def write(folder: Path, texts: dict[str, str]) -> list[str]:
