@@ -8,7 +8,7 @@ of fairseq can be trained beside it.
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 import torch
 from fairseq import metrics
@@ -103,6 +103,7 @@ class FactsInNoiseTask(LengthCurveTask):
         ),
     )
     needs = "a language model"
+    least: ClassVar[Dict[str, int]] = {"segments": 1}
 
     @staticmethod
     def fits_model(model: type) -> bool:
@@ -227,15 +228,8 @@ class FactsInNoiseTask(LengthCurveTask):
         """The examples of a set."""
         sizes = {"train": self.cfg.train_size, "valid": self.cfg.valid_size}
         size = next((n for name, n in sizes.items() if split.startswith(name)), self.cfg.test_size)
-        return FactsInNoise(
-            self.told_by,
-            self.noise,
-            self.dictionary,
-            str(self.cfg.placement),
-            size,
-            self.cfg.seed,
-            split,
-        )
+        placement, seed = str(self.cfg.placement), self.cfg.seed
+        return FactsInNoise(self.told_by, self.noise, self.dictionary, placement, size, seed, split)
 
     def has_sharded_data(self, split: str) -> bool:
         """Tells fairseq to load the training set anew for every epoch."""

@@ -206,6 +206,7 @@ def test_flags_that_make_no_sense(tmp_path):
         (["--shorter", 1.5], "--shorter 1.5 is no share: use 0 to 1"),
         (["--noise", text], "holds the answers cellar, which are no facts there"),
         (["--noise", text, "--segments", 20], "text.txt is too short: a row has up to 640 tokens"),
+        (["--segments", 0], "--segments 0 is too small: use 1 or more"),
         (["--segment-curriculum", "one"], "--segment-curriculum one is not understood"),
     ]:
         with pytest.raises(MemtxError, match=re.escape(line)):
