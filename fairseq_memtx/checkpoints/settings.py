@@ -65,10 +65,7 @@ FAIRSEQS_OWN = "https://dl.fbaipublicfiles.com/"
 def check(cfg: dict[str, Any] | None, args: Namespace | None, path: str) -> None:
     """Refuse settings that fairseq could not have saved, naming the first.
 
-    Args:
-        cfg: the configuration in sections.
-        args: the flat one of older versions.
-        path: of the checkpoint.
+    ``cfg`` is the configuration in sections, ``args`` the flat one of older versions.
     """
     for settings in (cfg, args):
         _check_values(settings, path)
@@ -122,10 +119,7 @@ def check_sizes(cfg: dict[str, Any] | None, weights: dict[str, Tensor], path: st
 def check_named_files(cfg: Any, path: str, overrides: Mapping[str, Any]) -> None:
     """Refuse to take text apart by a file of the network, or by a device, naming the setting.
 
-    Args:
-        cfg: of a checkpoint, with ``overrides`` put into it.
-        path: of the checkpoint.
-        overrides: settings that the user gave by hand, who may name any file.
+    ``overrides`` are settings that the user gave by hand, who may name any file.
     """
     for section in ("bpe", "tokenizer"):
         for name, value in entries(cfg.get(section) if cfg else None):
@@ -156,9 +150,8 @@ def forget_written_files(cfg: Any, path: str, overrides: Mapping[str, Any]) -> N
 def entries(node: Any) -> list[tuple[str, Any]]:
     """Names and values of a configuration, or of a state, of whatever it is made.
 
-    Raises:
-        ValueError: if there are more than `MOST_ENTRIES`. A list that is in another twice, which is
-            in another twice and so on, has no end for those who follow it.
+    More than `MOST_ENTRIES` are a ValueError: a list that is in another twice, which is in another
+    twice and so on, has no end for those who follow it.
     """
     found: list[tuple[str, Any]] = []
     rest: list[tuple[str, Any]] = [

@@ -18,25 +18,29 @@ from .hugging_face import read_json
 
 
 class Tokenizer(NamedTuple):
-    """A tokenizer of Hugging Face.
+    """A tokenizer of Hugging Face."""
 
-    Attributes:
-        rows: the row of the model that each word has, which are all rows.
-        merges: pairs of pieces, in order.
-        source: the file that says so.
-    """
+    rows: dict[str, int]  # of the model, that each word has, which are all rows
+    merges: list[str]  # pairs of pieces, in order
+    source: Path  # the file that says so
 
-    rows: dict[str, int]
-    merges: list[str]
-    source: Path
+    def write(self, folder: Path) -> None:
+        """Write ``vocab.json`` and ``merges.txt``."""
+        rows = json.dumps(self.rows, ensure_ascii=False)
+        (folder / "vocab.json").write_text(rows, encoding="utf-8")
+        self.write_merges(folder / "merges.txt")
+
+    def write_merges(self, path: Path) -> None:
+        """Write them as Hugging Face and fairseq read them."""
+        path.write_text("\n".join(["#version: 0.2", *self.merges, ""]), encoding="utf-8")
 
 
 class Words(NamedTuple):
     """What is written, and the row of the Hugging Face model that each row of ours comes from."""
 
+    tokenizer: Tokenizer
     symbols: list[str]  # of dict.txt
     encoder: dict[str, int]  # of encoder.json
-    merges: list[str]  # of vocab.bpe
     rows: list[int]  # -1 for a word that Hugging Face's model has not
 
     def dictionary(self) -> Dictionary:
@@ -50,63 +54,53 @@ class Words(NamedTuple):
         """Write the files that fairseq reads."""
         self.dictionary().save(str(folder / "dict.txt"))
         (folder / "encoder.json").write_text(json.dumps(self.encoder), encoding="utf-8")
-        _write_merges(folder / "vocab.bpe", self.merges)
+        self.tokenizer.write_merges(folder / "vocab.bpe")
 
 
-def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
-    """Write ``vocab.json`` and ``merges.txt``."""
-    rows = json.dumps(tokenizer.rows, ensure_ascii=False)
-    (folder / "vocab.json").write_text(rows, encoding="utf-8")
-    _write_merges(folder / "merges.txt", tokenizer.merges)
-
-
-def _write_merges(path: Path, merges: list[str]) -> None:
-    path.write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8")
-
-
-def words_of(tokenizer: Tokenizer, first: list[int], special: set[str], last: list[int]) -> Words:
-    """The words of a model.
+def read_words(
+    folder: Path, vocab_size: int, model: str, first: list[str | None], last: list[str]
+) -> Words:
+    """The words of a model; another kind of BPE is refused.
 
     Args:
-        tokenizer: of Hugging Face.
-        first: rows of what fairseq's dictionary begins with by itself.
-        special: words of the tokenizer that are no pieces.
-        last: rows of what a task adds to the dictionary.
-
-    Raises:
-        MemtxError: if it is another kind of BPE.
+        folder: with the tokenizer.
+        vocab_size: rows that the model has.
+        model: its name, for errors.
+        first: words in place of ``<s> <pad> </s> <unk>``, with which fairseq's dictionary begins.
+        last: words that a task adds to the dictionary by itself.
     """
+    tokenizer = read_tokenizer(folder, vocab_size)
+    theirs, source = tokenizer.rows, tokenizer.source
+    special = [word for word in (*first, *last) if word]
+    for word in special:
+        if word not in theirs:
+            raise MemtxError(
+                f"{source} has no {word}: it is not {model}'s, and cannot be converted"
+            )
     encoder = {piece: number for number, piece in enumerate(bytes_to_unicode().values())}
     for rank, merge in enumerate(tokenizer.merges):
         # A second way to the same piece has no number of its own.
         encoder.setdefault(merge.replace(" ", ""), 256 + rank)
     encoder["<|endoftext|>"] = 256 + len(tokenizer.merges)
 
-    middle = sorted(tokenizer.rows.keys() - special, key=tokenizer.rows.__getitem__)
+    middle = sorted(theirs.keys() - special, key=theirs.__getitem__)
     symbols = [piece if piece.startswith("madeupword") else encoder.get(piece) for piece in middle]
     if None in symbols:
         raise MemtxError(
-            f"{tokenizer.source} has the word {middle[symbols.index(None)]}, which is no byte and "
-            "not made by a merge: only GPT-2's byte-level BPE without words of one's own can be "
-            "converted"
+            f"{source} has the word {middle[symbols.index(None)]}, which is no byte and not made "
+            "by a merge: only GPT-2's byte-level BPE without words of one's own can be converted"
         )
-    rows = [*first, *(tokenizer.rows[word] for word in middle), *last]
-    return Words([str(symbol) for symbol in symbols], encoder, tokenizer.merges, rows)
+    rows = [theirs[word] if word else -1 for word in (*first, *middle, *last)]
+    return Words(tokenizer, [str(symbol) for symbol in symbols], encoder, rows)
 
 
 def read_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
-    """The tokenizer of a model.
+    """The tokenizer in ``vocab.json`` and ``merges.txt`` or ``tokenizer.json``.
 
-    Args:
-        folder: with ``vocab.json`` and ``merges.txt``, or ``tokenizer.json``.
-        vocab_size: rows that the model has.
-
-    Raises:
-        MemtxError: if the files are missing, damaged, or of another model.
+    Files that are missing, damaged, or of a model with another number of rows are refused.
     """
-    source, merges_file, both = (
-        folder / name for name in ("vocab.json", "merges.txt", "tokenizer.json")
-    )
+    files = [folder / name for name in ("vocab.json", "merges.txt", "tokenizer.json")]
+    source, merges_file, both = files
     try:
         if source.is_file() and merges_file.is_file():
             vocabulary = dict(read_json(source))

@@ -30,13 +30,21 @@ import torch
 
 from ..errors import MemtxError
 from ..written_aside import folder_aside
-from .gpt2_words import write_tokenizer
-from .hf_gpt2_weights import UNUSED, ours_from_hugging_face
-from .hf_gpt2_words import read_words
-from .hugging_face import as_flags, norm_note, read_config, read_file, read_weights
+from .gpt2_words import read_words
+from .hf_gpt2_weights import BASE, UNUSED, ours_from_hugging_face
+from .hugging_face import (
+    NORM_EPSILON,
+    as_flags,
+    norm_note,
+    read_config,
+    read_file,
+    read_weights,
+)
 from .published_gpt2 import take_memory
 from .rmt_lm import check_fits, configuration, untrained
 
+END = "<|endoftext|>"
+FIRST = [None, None, END, None]  # in place of <s> <pad> </s> <unk>, three of which GPT-2 has not
 SIZES = ["vocab_size", "n_embd", "n_layer", "n_head", "n_positions"]
 SHARES = ["resid_pdrop", "embd_pdrop", "attn_pdrop"]
 # Settings that fairseq's decoder has not got: the only value that can be converted.
@@ -46,6 +54,25 @@ ONLY = {
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
     "reorder_and_upcast_attn": False,
+}
+# What a configuration need not say.
+DEFAULTS = {
+    "n_inner": None,
+    "activation_function": "gelu_new",
+    **dict.fromkeys(SHARES, 0.1),
+    "layer_norm_epsilon": NORM_EPSILON,
+    "tie_word_embeddings": True,
+}
+# Hugging Face's name of a setting, and ours.
+SETTINGS = {
+    "n_layer": "decoder_layers",
+    "n_embd": "decoder_embed_dim",
+    "n_inner": "decoder_ffn_embed_dim",
+    "n_head": "decoder_attention_heads",
+    "n_positions": "max_target_positions",
+    "resid_pdrop": "dropout",
+    "attn_pdrop": "attention_dropout",
+    "tie_word_embeddings": "share_decoder_input_output_embed",
 }
 # Hugging Face's name of an activation, and fairseq's; the first of several is written.
 ACTIVATIONS = {
@@ -68,35 +95,27 @@ FORM = {
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Convert the model in ``folder``, and write ``output``.
-
-    Args:
-        options: those of ``fairseq-memtx convert hf-gpt2``.
-
-    Raises:
-        MemtxError: if the model is none that fairseq's decoder can be, or ``output`` is there.
-    """
+    """Convert by the options of ``fairseq-memtx convert hf-gpt2``."""
     folder, output = options.folder, options.output
     if output.exists():
         raise MemtxError(f"{output} exists: delete it, or give another name")
     config = read_gpt2(folder)
-    words, tokenizer = read_words(folder, config["vocab_size"])
+    words = read_words(folder, config["vocab_size"], "GPT-2", FIRST, [])
     if options.memory_weights:
-        weights = read_file(options.memory_weights, UNUSED)
+        weights = read_file(options.memory_weights, BASE, UNUSED)
         memory, settings = take_memory(weights, config["n_embd"], config["n_positions"])
     else:
-        weights, memory, settings = read_weights(folder, UNUSED), {}, {}
-    path, tied = weights.path, config.get("tie_word_embeddings", True)
-    own = ours_from_hugging_face(weights, config, words.rows, tied) | memory
-    settings = model_settings(config, tied) | settings
+        weights, memory, settings = read_weights(folder, BASE, UNUSED), {}, {}
+    own = ours_from_hugging_face(weights, config, words.rows) | memory
+    settings = model_settings(config) | settings
     length = segment_length(options.segment_length, settings)
     if options.without_correction:
         settings["associative_correction"] = False
     cfg = configuration(str(output), length, **{"memory_tokens": 0, **settings})
-    check_fits(path, own, cfg, words.dictionary())
+    check_fits(weights.path, own, cfg, words.dictionary())
     with folder_aside(output) as made:
         words.write(made)
-        write_tokenizer(made, tokenizer)
+        words.tokenizer.write(made)
         torch.save(untrained(cfg, own), made / "model.pt")
     for note in not_the_same(config):
         print(f"warning: {note}", file=sys.stderr)
@@ -105,47 +124,33 @@ def convert(options: argparse.Namespace) -> None:
 
 
 def read_gpt2(folder: Path) -> dict[str, Any]:
-    """The settings of the model.
-
-    Raises:
-        MemtxError: if they are of a model that fairseq's decoder cannot be.
-    """
-    config = read_config(folder, "GPT-2", SIZES, SHARES, ONLY)
-    path, activation = folder / "config.json", config.get("activation_function", "gelu_new")
+    """The settings of the model; those of one that fairseq's decoder cannot be are refused."""
+    config = DEFAULTS | read_config(folder, "GPT-2", SIZES, SHARES, ONLY)
+    path, activation, inner = (
+        folder / "config.json",
+        config["activation_function"],
+        config["n_inner"],
+    )
     if activation not in ACTIVATIONS:
         raise MemtxError(
             f"{path} has activation_function {activation}: fairseq has {', '.join(ACTIVATIONS)}"
         )
-    inner = config.get("n_inner")
-    if inner is not None and (type(inner) is not int or inner < 1):
+    config["n_inner"] = inner = 4 * config["n_embd"] if inner is None else inner
+    if type(inner) is not int or inner < 1:
         raise MemtxError(f"{path} has n_inner {str(inner)[:40]}: correct it")
     if config["n_embd"] % config["n_head"]:
         raise MemtxError(f"{path} has n_head {config['n_head']} that does not divide n_embd")
     return config
 
 
-def model_settings(config: dict[str, Any], tied: bool) -> dict[str, Any]:
+def model_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings of `rmt_lm`."""
-    return {
-        **FORM,
-        "decoder_layers": config["n_layer"],
-        "decoder_embed_dim": config["n_embd"],
-        "decoder_ffn_embed_dim": config.get("n_inner") or 4 * config["n_embd"],
-        "decoder_attention_heads": config["n_head"],
-        "max_target_positions": config["n_positions"],
-        "activation_fn": ACTIVATIONS[config.get("activation_function", "gelu_new")],
-        "dropout": config.get("resid_pdrop", 0.1),
-        "attention_dropout": config.get("attn_pdrop", 0.1),
-        "share_decoder_input_output_embed": tied,
-    }
+    activation = {"activation_fn": ACTIVATIONS[config["activation_function"]]}
+    return FORM | {ours: config[theirs] for theirs, ours in SETTINGS.items()} | activation
 
 
 def segment_length(wanted: int | None, settings: dict[str, Any]) -> int:
-    """Tokens of a segment: as many as are wanted, or as there are positions for.
-
-    Raises:
-        MemtxError: if there are no positions for them.
-    """
+    """Tokens of a segment: as many as are wanted, or as there are positions for."""
     longest = settings["max_target_positions"]
     if settings.get("memory_positions") == "running":
         blocks = 1 if settings.get("memory_recurrence") == "none" else 2
@@ -159,8 +164,8 @@ def segment_length(wanted: int | None, settings: dict[str, Any]) -> int:
 
 def not_the_same(config: dict[str, Any]) -> list[str]:
     """What is not the same any more."""
-    notes = norm_note(config.get("layer_norm_epsilon", 1e-5), "layer_norm_epsilon")
-    embedded, dropout = config.get("embd_pdrop", 0.1), config.get("resid_pdrop", 0.1)
+    notes = norm_note(config, "layer_norm_epsilon")
+    embedded, dropout = config["embd_pdrop"], config["resid_pdrop"]
     if embedded != dropout:
         notes.append(f"embd_pdrop {embedded} was left out: fairseq has one --dropout, {dropout}")
     return notes

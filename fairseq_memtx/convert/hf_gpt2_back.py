@@ -9,23 +9,15 @@ from fairseq import checkpoint_utils
 
 from ..errors import MemtxError
 from ..written_aside import folder_aside
-from .gpt2_words import write_tokenizer
-from .hf_gpt2 import ACTIVATIONS, FORM
+from .gpt2_words import read_words
+from .hf_gpt2 import ACTIVATIONS, END, FIRST, FORM, SETTINGS
 from .hf_gpt2_weights import EMBEDDING, FIRST_POSITION, POSITIONS, hugging_face_from_ours
-from .hf_gpt2_words import END, read_words
 from .hugging_face import NORM_EPSILON
 from .weights import Weights
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Convert the checkpoint ``folder``, or the one in it, and write ``output``.
-
-    Args:
-        options: those of ``fairseq-memtx convert hf-gpt2 --reverse``.
-
-    Raises:
-        MemtxError: if the checkpoint is of a model that is no GPT-2, or ``output`` is there.
-    """
+    """Convert by the options of ``fairseq-memtx convert hf-gpt2 --reverse``."""
     if options.output.exists():
         raise MemtxError(f"{options.output} exists: delete it, or give another name")
     path = options.folder / "model.pt" if options.folder.is_dir() else options.folder
@@ -36,22 +28,17 @@ def convert(options: argparse.Namespace) -> None:
     check_is_gpt2(path, model)
     # Of fairseq's four symbols GPT-2 has one.
     count = len(own.look(EMBEDDING, -1, -1)) - 3
-    words, tokenizer = read_words(options.tokenizer or path.parent, count)
-    config = {
+    words = read_words(options.tokenizer or path.parent, count, "GPT-2", FIRST, [])
+    tokenizer = words.tokenizer
+    config = {theirs: getattr(model, ours) for theirs, ours in SETTINGS.items()} | {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
         "vocab_size": len(tokenizer.rows),
         "n_positions": len(own.look(POSITIONS, -1, -1)) - FIRST_POSITION,
-        "n_embd": model.decoder_embed_dim,
-        "n_layer": model.decoder_layers,
-        "n_head": model.decoder_attention_heads,
-        "n_inner": model.decoder_ffn_embed_dim,
         "activation_function": next(
             name for name, ours in ACTIVATIONS.items() if ours == str(model.activation_fn)
         ),
-        "resid_pdrop": model.dropout,
         "embd_pdrop": model.dropout,
-        "attn_pdrop": model.attention_dropout,
         "layer_norm_epsilon": NORM_EPSILON,
         "bos_token_id": tokenizer.rows[END],
         "eos_token_id": tokenizer.rows[END],
@@ -62,19 +49,14 @@ def convert(options: argparse.Namespace) -> None:
     from safetensors.torch import save_file
 
     with folder_aside(options.output) as made:
-        write_tokenizer(made, tokenizer)
+        tokenizer.write(made)
         (made / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
         save_file(weights, made / "model.safetensors", {"format": "pt"})
     print(f"wrote {options.output}: {len(tokenizer.rows)} words")
 
 
 def check_is_gpt2(path: Path, model: Any) -> None:
-    """Refuse a checkpoint that Hugging Face's GPT-2 cannot be.
-
-    Args:
-        path: of the checkpoint.
-        model: its settings.
-    """
+    """Refuse a checkpoint of settings that Hugging Face's GPT-2 cannot have."""
     if str(getattr(model, "_name", None)) != "rmt_lm":
         raise MemtxError(f"{path} is no rmt_lm: only such a model becomes a GPT-2")
     if model.memory_tokens:

@@ -32,8 +32,16 @@ from torch import Tensor
 
 from ..errors import MemtxError
 from ..written_aside import folder_aside
-from .hf_roberta_weights import EMBEDDING, OUTPUT, UNUSED, fairseq_weights, has_head
-from .hf_roberta_words import read_words
+from .gpt2_words import read_words
+from .hf_roberta_weights import (
+    BASE,
+    EMBEDDING,
+    HEAD,
+    OUTPUT,
+    UNUSED,
+    fairseq_weights,
+    has_head,
+)
 from .hugging_face import as_flags, norm_note, read_config, read_json, read_weights
 from .weights import check_shapes, new_checkpoint
 
@@ -56,24 +64,25 @@ ONLY = {
     "add_cross_attention": False,
 }
 SHARES = ["hidden_dropout_prob", "attention_probs_dropout_prob"]
+FIRST = ["<s>", "<pad>", "</s>", "<unk>"]  # what fairseq's dictionary begins with by itself
+LAST = "<mask>"  # which the task ``masked_lm`` adds by itself
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Convert the model in ``folder``, and write ``dest``.
-
-    Args:
-        options: those of ``fairseq-memtx convert hf-roberta``.
-
-    Raises:
-        MemtxError: if it cannot be converted, or ``dest`` is there.
-    """
+    """Convert by the options of ``fairseq-memtx convert hf-roberta``."""
     folder, dest = options.folder, options.dest
     if dest.exists():
         raise MemtxError(f"{dest} exists: delete it, or give another name")
 
     config = read_roberta(folder)
-    words = read_words(folder, config["vocab_size"], config["pad_token_id"])
-    weights = read_weights(folder, UNUSED)
+    pad = config["pad_token_id"]
+    words = read_words(folder, config["vocab_size"], "RoBERTa", [*FIRST], [LAST])
+    if words.rows[1] != pad:
+        raise MemtxError(
+            f"{words.tokenizer.source} has <pad> in row {words.rows[1]}, and config.json a "
+            f"pad_token_id of {pad}: correct the one that is wrong"
+        )
+    weights = read_weights(folder, BASE, UNUSED)
     notes = not_the_same(folder, config, has_head(weights))
     path = weights.path
     own = fairseq_weights(weights, config, words.rows)
@@ -89,11 +98,7 @@ def convert(options: argparse.Namespace) -> None:
 
 
 def read_roberta(folder: Path) -> dict[str, Any]:
-    """The settings of the model.
-
-    Raises:
-        MemtxError: if they are of a model that fairseq's RoBERTa cannot be.
-    """
+    """The settings of the model; those of one that fairseq's RoBERTa cannot be are refused."""
     config = read_config(folder, "RoBERTa", SIZES, SHARES, ONLY)
     path = folder / "config.json"
     if config["max_position_embeddings"] < config["pad_token_id"] + 2:
@@ -104,11 +109,7 @@ def read_roberta(folder: Path) -> dict[str, Any]:
 
 
 def not_the_same(folder: Path, config: dict[str, Any], predicts: bool) -> list[str]:
-    """What is not the same any more.
-
-    Raises:
-        MemtxError: if the settings of the tokenizer cannot be read.
-    """
+    """What is not the same any more."""
     tokenizer = folder / "tokenizer_config.json"
     notes = []
     if not predicts:
@@ -116,7 +117,7 @@ def not_the_same(folder: Path, config: dict[str, Any], predicts: bool) -> list[s
             "there are no layers that predict words: untrained ones were put in, fine-tune on "
             "labels or train with masked_lm first"
         )
-    notes += norm_note(config.get("layer_norm_eps", 1e-12), "layer_norm_eps")
+    notes += norm_note({"layer_norm_eps": 1e-12} | config, "layer_norm_eps")
     if config["type_vocab_size"] > 1:
         notes.append("token types other than 0 were left out, as fairseq has none")
     settings = read_json(tokenizer) if tokenizer.is_file() else {}
@@ -144,17 +145,15 @@ def model_settings(config: dict[str, Any], tied: bool) -> dict[str, Any]:
 def checkpoint(
     path: Path, own: dict[str, Tensor], settings: dict[str, Any], dictionary: Dictionary, data: str
 ) -> dict[str, Any]:
-    """What ``fairseq-train`` would have saved before its first step.
-
-    Raises:
-        MemtxError: naming the first weight that the model of these settings has not, or has in
-            another shape.
-    """
+    """What ``fairseq-train`` would have saved before its first step, with all layers it needs."""
     model = argparse.Namespace(_name="roberta", arch="roberta", **settings)
     task = MaskedLMConfig(_name="masked_lm", data=data, tokens_per_sample=settings["max_positions"])
     criterion = MaskedLmConfig(_name="masked_lm")
     cfg = OmegaConf.structured(FairseqConfig(task=task, criterion=criterion))
+    torch.manual_seed(1)
     built = MaskedLMTask(cfg.task, dictionary).build_model(model).state_dict()
+    if f"{HEAD}.bias" not in own:
+        own = {name: weight for name, weight in built.items() if name.startswith(HEAD)} | own
     check_shapes(own, built, f"{path} does not fit config.json")
     settled: Any = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     return new_checkpoint({**settled, "model": model}, own)

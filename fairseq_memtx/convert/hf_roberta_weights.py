@@ -26,34 +26,31 @@ LAYER = {
     "output.dense": "fc2",
     "output.LayerNorm": "final_layer_norm",
 }
+BASE = "roberta."
+NAMES = {f"{BASE}encoder.layer.#.{part}": f"{ENCODER}.layers.#.{LAYER[part]}" for part in LAYER}
+NAMES[f"{BASE}embeddings.LayerNorm"] = f"{ENCODER}.layernorm_embedding"
 # Numbers 0, 1, 2, ... that old versions saved, and a layer that no masked language model has.
 UNUSED = re.compile(r"embeddings\.(position_ids|token_type_ids)$|(^|\.)pooler\.")
+# Tables of vectors, and the setting that says how many each has.
+TABLES = {
+    "word": "vocab_size",
+    "position": "max_position_embeddings",
+    "token_type": "type_vocab_size",
+}
 
 
 def fairseq_weights(weights: Weights, config: dict[str, Any], rows: list[int]) -> dict[str, Tensor]:
-    """The weights for fairseq; the ones that are given are used up.
+    """The weights for fairseq, without the layers that predict words if there are none.
 
-    Args:
-        weights: of Hugging Face.
-        config: Hugging Face's.
-        rows: the row of each of our words.
-
-    Raises:
-        MemtxError: if a weight is missing, has another shape than the configuration says, or is not
-            known.
+    Those of Hugging Face, of such a configuration, are used up; our words have these rows of them.
     """
     channels = config["hidden_size"]
-    base = "roberta." if any(name.startswith("roberta.") for name in weights) else ""
-    embeddings = f"{base}embeddings"
-    words = weights.take(f"{embeddings}.word_embeddings.weight", config["vocab_size"], channels)
-    positions = weights.take(
-        f"{embeddings}.position_embeddings.weight", config["max_position_embeddings"], channels
+    words, positions, types = (
+        weights.take(f"{BASE}embeddings.{table}_embeddings.weight", config[size], channels)
+        for table, size in TABLES.items()
     )
-    types = weights.take(
-        f"{embeddings}.token_type_embeddings.weight", config["type_vocab_size"], channels
-    )
-    own = weights.take_layers(f"{base}encoder.layer", f"{ENCODER}.layers", LAYER)
-    layers = len({name.split(".")[3] for name in own})
+    own = weights.take_named(NAMES)
+    layers = len({name.split(".")[3] for name in own if ".layers." in name})
     if layers < config["num_hidden_layers"]:
         raise MemtxError(
             f"{weights.path} does not fit config.json: num_hidden_layers is "
@@ -62,15 +59,10 @@ def fairseq_weights(weights: Weights, config: dict[str, Any], rows: list[int]) -
     own[f"{ENCODER}.version"] = torch.tensor([3.0])
     own[EMBEDDING] = words[rows]
     own[f"{ENCODER}.embed_positions.weight"] = fold_types(positions, types, config["pad_token_id"])
-    for kind in ("weight", "bias"):
-        norm = weights.take(f"{embeddings}.LayerNorm.{kind}", channels)
-        own[f"{ENCODER}.layernorm_embedding.{kind}"] = norm
     tied = config.get("tie_word_embeddings", True)
     if has_head(weights):
         own.update(take_head(weights, words, tied, rows))
-    else:
-        own.update(new_head(channels, len(rows)))
-    if tied or OUTPUT not in own:
+    if OUTPUT not in own:
         own[OUTPUT] = own[EMBEDDING]
     weights.finish()
     return own
@@ -83,11 +75,7 @@ def fold_types(positions: Tensor, types: Tensor, pad: int) -> Tensor:
     the table of words is the output layer too. The rows before the first position are for padding,
     which is to count as nothing and never learns: they become zeros. Hugging Face's first position
     is in the row after that of padding, fairseq's always in row 2.
-
-    Args:
-        positions: of ``P x C``.
-        types: of ``T x C``.
-        pad: the row for padding.
+    Positions are ``P x C``, types ``T x C``, and ``pad`` is the row for padding.
     """
     real = positions[pad + 1 :].double() + types[0].double()
     return torch.cat([torch.zeros(2, real.size(1)), real.float()])
@@ -118,15 +106,3 @@ def take_head(weights: Weights, words: Tensor, tied: bool, rows: list[int]) -> d
         head[OUTPUT] = weights.take("lm_head.decoder.weight", count, channels)[rows]
         bias = weights.take("lm_head.decoder.bias", count)
     return {**head, f"{HEAD}.bias": bias[rows]}
-
-
-def new_head(channels: int, words: int) -> dict[str, Tensor]:
-    """The same untrained, as fairseq begins with."""
-    generator = torch.Generator().manual_seed(1)
-    return {
-        f"{HEAD}.dense.weight": 0.02 * torch.randn(channels, channels, generator=generator),
-        f"{HEAD}.dense.bias": torch.zeros(channels),
-        f"{HEAD}.layer_norm.weight": torch.ones(channels),
-        f"{HEAD}.layer_norm.bias": torch.zeros(channels),
-        f"{HEAD}.bias": torch.zeros(words),
-    }

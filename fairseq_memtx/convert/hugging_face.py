@@ -14,11 +14,7 @@ NORM_EPSILON = 1e-5  # of torch's LayerNorm, which fairseq has no flag for
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds.
-
-    Raises:
-        MemtxError: if it is cut off or no JSON.
-    """
+    """What a JSON file holds."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as cause:
@@ -28,7 +24,7 @@ def read_json(path: Path) -> Any:
 def read_config(
     folder: Path, model: str, sizes: list[str], shares: list[str], only: dict[str, Any]
 ) -> dict[str, Any]:
-    """The settings of a model.
+    """The settings of a model; those of one that fairseq's cannot be are refused.
 
     Args:
         folder: with ``config.json``.
@@ -36,9 +32,6 @@ def read_config(
         sizes: settings that are whole numbers above zero; of a ``..._token_id``, from zero on.
         shares: settings from 0 to 1.
         only: settings that fairseq's model has not got, and the one value that can be converted.
-
-    Raises:
-        MemtxError: if they are of a model that fairseq's cannot be.
     """
     path = folder / "config.json"
     if not folder.is_dir():
@@ -64,39 +57,36 @@ def read_config(
     return config
 
 
-def norm_note(epsilon: float, name: str) -> list[str]:
+def norm_note(config: dict[str, Any], name: str) -> list[str]:
     """What to say of another epsilon than fairseq's."""
-    told = f"{name} is {epsilon}, fairseq's {NORM_EPSILON}: results differ a little"
-    return [told] if epsilon != NORM_EPSILON else []
+    told = f"{name} is {config[name]}, fairseq's {NORM_EPSILON}: results differ a little"
+    return [told] if config[name] != NORM_EPSILON else []
 
 
-def read_weights(folder: Path, unused: re.Pattern[str]) -> Weights:
-    """The weights of a folder in float32, which is what fairseq trains.
-
-    Args:
-        folder: with one of `FILES`.
-        unused: the names of weights that are left out.
-
-    Raises:
-        MemtxError: if there are none, or a file holds anything else.
-    """
+def read_weights(folder: Path, base: str, unused: re.Pattern[str]) -> Weights:
+    """Those of `read_file` of a folder with one of `FILES`."""
     found = [folder / name for name in FILES if (folder / name).is_file()]
     if not found:
         raise MemtxError(
             f"{folder} has neither {' nor '.join(FILES)}: copy the weights there, in one file"
         )
-    return read_file(found[0], unused)
+    return read_file(found[0], base, unused)
 
 
-def read_file(path: Path, unused: re.Pattern[str]) -> Weights:
-    """The same of one file.
+def read_file(path: Path, base: str, unused: re.Pattern[str]) -> Weights:
+    """The weights of a file in float32, which is what fairseq trains; others are refused.
 
-    Raises:
-        MemtxError: if there is none, or naming the first weight that is no such number.
+    Args:
+        path: of the file.
+        base: what the names begin with but those of the last layers; it may be missing there.
+        unused: the names of weights that are left out.
     """
     if not path.is_file():
         raise MemtxError(f"there is no file {path}: check the flags")
     weights = Weights(path, _load(path))
+    if not any(base in name for name in weights):
+        for name in [name for name in weights if not name.startswith("lm_head.")]:
+            weights[base + name] = weights.pop(name)
     for name in list(weights):
         if unused.search(name):
             del weights[name]

@@ -41,14 +41,7 @@ class Words(NamedTuple):
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write the model of a checkpoint into a folder.
-
-    Args:
-        options: those of ``fairseq-memtx export``.
-
-    Raises:
-        MemtxError: if it cannot be exported, or the folder is there.
-    """
+    """Export by the options of ``fairseq-memtx export``."""
     checkpoint, folder = options.checkpoint, options.folder
     if folder.exists():
         raise MemtxError(f"{folder} exists: delete it, or give another name")
@@ -67,15 +60,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def plain_model(model: RmtLanguageModel, symbols: list[str]) -> SegmentLanguageModel:
-    """The same in plain PyTorch, of the same weights in store.
-
-    Args:
-        model: in evaluation mode.
-        symbols: of its dictionary.
-
-    Raises:
-        MemtxError: if it has parts that plain PyTorch has not.
-    """
+    """The same in plain PyTorch, of the same weights in store; other parts are refused."""
     decoder = model.decoder
     for name in NOT_EXPORTED:
         if getattr(decoder.args, name, None):
@@ -191,11 +176,7 @@ def _matrix(projection: Any) -> Tensor:
 
 @torch.no_grad()
 def check_equal(model: RmtLanguageModel, plain: SegmentLanguageModel) -> None:
-    """Let both read two segments and a half, and compare the last logits.
-
-    Raises:
-        MemtxError: if they differ.
-    """
+    """Let both read two segments and a half; other last logits are refused."""
     decoder, length = model.decoder, plain.settings.segment_length
     tokens = torch.arange(2 * length + (length + 1) // 2).remainder(len(plain.symbols))[None]
     tokens = tokens.masked_fill(tokens.eq(plain.settings.padding), 0)

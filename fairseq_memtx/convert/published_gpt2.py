@@ -23,10 +23,8 @@ CELL = "memory_cell"
 AROUND = re.compile(rf"^{CELL}\.model\.(transformer\.h\.\d+)\.layer\.")
 # Beside the layer: the published name, and ours.
 LAYER_MEMORY = {
-    "W_mq": "layer_memory.query_proj",
-    "W_mk": "layer_memory.key_proj",
-    "W_mv": "layer_memory.value_proj",
-    "W_mb": "layer_memory.strength_proj",
+    f"transformer.h.#.W_m{letter}": f"decoder.layers.#.layer_memory.{part}_proj"
+    for letter, part in {"q": "query", "k": "key", "v": "value", "b": "strength"}.items()
 }
 
 
@@ -35,19 +33,14 @@ def take_memory(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Our weights of the memory, and the settings that go with them.
 
-    Args:
-        weights: the published ones; those of GPT-2 are left, under the names of Hugging Face.
-        channels: of GPT-2.
-        positions: of GPT-2.
-
-    Raises:
-        MemtxError: if it is no such state dict.
+    The published ones of GPT-2, of so many channels and positions, are left, under the names of
+    Hugging Face.
     """
     memory = weights.take(f"{CELL}.memory", -1, channels)
     for name in list(weights):
         plain = AROUND.sub(r"\1.", name).removeprefix(f"{CELL}.model.")
         weights[plain] = weights.pop(name)
-    own = weights.take_layers("transformer.h", "decoder.layers", LAYER_MEMORY)
+    own = weights.take_named(LAYER_MEMORY)
     places = len(weights.look("transformer.wpe.weight", -1, channels))
     if places not in (positions, positions + len(memory)):
         raise MemtxError(

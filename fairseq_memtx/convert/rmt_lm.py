@@ -26,11 +26,7 @@ def configuration(data: str, segment_length: int, **model: Any) -> DictConfig:
 
 
 def check_fits(path: Path, own: dict[str, Tensor], cfg: Any, dictionary: Dictionary) -> None:
-    """Compare weights with those of the model that the configuration builds.
-
-    Raises:
-        MemtxError: naming the first weight that does not fit.
-    """
+    """Refuse weights that the model that the configuration builds has not, naming the first."""
     try:
         task = RmtLanguageModelingTask(cfg.task, dictionary, dictionary, ["future"])
         model = task.build_model(cfg.model).state_dict()

@@ -59,10 +59,7 @@ from .weights import Weights
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Convert, and write the weights and the list of words that the other side lacks.
-
-    The options are those of ``fairseq-memtx convert transformer-xl``.
-    """
+    """Convert by the options of ``fairseq-memtx convert transformer-xl``."""
     for path in (options.output, options.write_vocabulary, options.write_dictionary):
         if path is not None and path.exists():
             raise MemtxError(f"{path} exists: delete it, or give another name")

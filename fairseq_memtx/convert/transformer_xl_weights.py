@@ -26,7 +26,7 @@ LAYER = {
     "pos_ff.CoreNet.3": "fc2",
     "pos_ff.layer_norm": "final_layer_norm",
 }
-
+NAMES = {f"layers.#.{theirs}": f"decoder.layers.#.{ours}" for theirs, ours in LAYER.items()}
 # Names by which a state dict shows that it is of another model.
 REFUSED = {
     r"emb_layers\.1\.|out_layers\.1\.": "div_val other than 1",
@@ -37,12 +37,9 @@ REFUSED = {
 
 
 def read_published(path: Path, words: int, cutoffs: list[int]) -> Weights:
-    """A published state dict; one of a model that ours cannot be is refused.
+    """A published state dict of so many words; one of a model that ours cannot be is refused.
 
-    Args:
-        path: of the file.
-        words: of the vocabulary.
-        cutoffs: the word that begins each cluster but the first.
+    Each of ``cutoffs`` is the word that begins a cluster, all but the first.
     """
     published = Weights(path, safe_loading.load(str(path)))
     for pattern, what in REFUSED.items():
@@ -90,18 +87,13 @@ def published_sizes(published: Weights) -> dict[str, int]:
 def ours_from_published(
     published: Weights, rows: list[int], cutoffs: list[int]
 ) -> dict[str, Tensor]:
-    """Our weights; the published ones, from `read_published`, are used up.
+    """Our weights; the published ones, from `read_published`, are used up, or else refused.
 
-    A weight that is missing, has another shape, or is not known is refused.
-
-    Args:
-        published: what is used up.
-        rows: the published row of each of our words, -1 for a word that is never predicted.
-        cutoffs: our word that begins each cluster but the first.
+    Our words have these published rows, -1 if they are never predicted; cutoffs are ours.
     """
     embedding = published.take(EMBEDDING, -1, -1)
     count, channels = embedding.shape
-    own = published.take_layers("layers", "decoder.layers", LAYER)
+    own = published.take_named(NAMES)
     own["decoder.version"] = torch.tensor([3.0])
     content_bias = published.take("r_w_bias", -1, -1)  # H x C/H
     position_bias = published.take("r_r_bias", *content_bias.shape)
@@ -125,15 +117,11 @@ def ours_from_published(
 
 
 def published_from_ours(own: Weights, rows: list[int], clusters: int) -> dict[str, Tensor]:
-    """Published weights; ours are used up, and refused where one is not known.
+    """Published weights; ours, of the shapes of their configuration, are used up, or else refused.
 
-    Args:
-        own: of the shapes of their configuration.
-        rows: our row of each published word.
-        clusters: of rare words.
+    Published words have these rows of ours; there are so many clusters of rare ones.
     """
-    ours = {name: theirs for theirs, name in LAYER.items()}
-    published = own.take_layers("decoder.layers", "layers", ours)
+    published = own.take_named({ours: theirs for theirs, ours in NAMES.items()})
     embedding = own.pop("decoder.embed_tokens.weight")
     bias = torch.cat([own.pop(name) for name in bias_names(clusters)])
     if clusters:

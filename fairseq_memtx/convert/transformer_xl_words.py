@@ -83,11 +83,7 @@ def refuse(words: list[str], where: str, advice: str) -> None:
 def moved_cutoffs(cutoffs: list[int], rows: list[int]) -> list[int]:
     """The cutoffs after the rows were put in another order; a new row joins the row before it.
 
-    Words of different clusters that were mixed are refused.
-
-    Args:
-        cutoffs: the row that begins each cluster but the first.
-        rows: the row that each place had before.
+    Words of different clusters that were mixed are refused. ``rows`` are those before.
     """
     clusters = [0]
     for row in rows:

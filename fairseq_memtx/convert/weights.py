@@ -13,15 +13,7 @@ from ..errors import MemtxError
 
 
 class Weights(dict[str, Tensor]):
-    """Weights of a file; what nobody has taken is found at the end.
-
-    Args:
-        path: of the file.
-        weights: by name.
-
-    Raises:
-        MemtxError: if there is anything but dense tensors of finite numbers.
-    """
+    """Weights of a file by name, dense tensors of finite numbers; what nobody took is refused."""
 
     def __init__(self, path: Path, weights: Any) -> None:
         tensors = isinstance(weights, dict) and all(map(torch.is_tensor, weights.values()))
@@ -32,15 +24,7 @@ class Weights(dict[str, Tensor]):
         self.path = path
 
     def look(self, name: str, *shape: int) -> Tensor:
-        """A weight.
-
-        Args:
-            name: in the file.
-            shape: which it is to have; -1 is any size.
-
-        Raises:
-            MemtxError: if it is missing or has another shape.
-        """
+        """A weight; refused if it is missing or has another shape, in which -1 is any size."""
         if name not in self:
             raise MemtxError(f"{self.path} has no {name}: it is of another model or cut off")
         found = tuple(self[name].shape)
@@ -53,20 +37,18 @@ class Weights(dict[str, Tensor]):
         self.look(name, *shape)
         return self.pop(name)
 
-    def take_layers(self, here: str, there: str, names: dict[str, str]) -> dict[str, Tensor]:
-        """Take the weights of all layers, under the names of the other side.
+    def take_named(self, names: Mapping[str, str]) -> dict[str, Tensor]:
+        """Take the weights and biases of parts, under the names of the other side.
 
-        Args:
-            here: what stands before a layer's number.
-            there: the same on the other side.
-            names: of the parts of a layer, and of the same on the other side.
+        ``names`` has a part's name here and there, with ``#`` for the number of a layer.
         """
         taken = {}
         for name in list(self):
-            match = re.fullmatch(rf"{here}\.(\d+)\.(.+)\.(weight|bias)", name)
-            if match and match[2] in names:
-                layer, part, kind = match.groups()
-                taken[f"{there}.{layer}.{names[part]}.{kind}"] = self.pop(name)
+            part, _, kind = re.sub(r"\.\d+\.", ".#.", name, count=1).rpartition(".")
+            if part in names and kind in ("weight", "bias"):
+                layer = re.search(r"\.(\d+)\.", name)
+                there = names[part].replace("#", layer[1] if layer else "")
+                taken[f"{there}.{kind}"] = self.pop(name)
         return taken
 
     def finish(self) -> None:
@@ -82,11 +64,7 @@ def picked_rows(table: Tensor, rows: list[int], missing: float) -> Tensor:
 
 
 def check_shapes(own: Mapping[str, Tensor], model: Mapping[str, Tensor], misfit: str) -> None:
-    """Compare weights with those that a model of the same settings has.
-
-    Raises:
-        MemtxError: naming the first that does not fit, after ``misfit``.
-    """
+    """Refuse weights that a model of these settings has not, naming the first after ``misfit``."""
     for name in sorted(model.keys() | own.keys()):
         found, needed = (tuple(w[name].shape) if name in w else None for w in (own, model))
         if found != needed:

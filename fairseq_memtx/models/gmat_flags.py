@@ -65,11 +65,7 @@ def complete(args: Any) -> None:
 
 
 def check(args: Any) -> None:
-    """Refuse flags that make no sense together.
-
-    Raises:
-        MemtxError: with what to do.
-    """
+    """Refuse flags that make no sense together."""
     if args.sparse_attention not in SCHEMES:
         raise MemtxError(
             f"--sparse-attention {args.sparse_attention} is unknown: use one of "

@@ -102,11 +102,7 @@ class GmatRobertaModel(RobertaModel):
 
     @classmethod
     def build_model(cls, args, task) -> Self:
-        """Build the model of a command line or of a hydra configuration.
-
-        Raises:
-            MemtxError: if the flags make no sense together, or the data folder is half-written.
-        """
+        """Build the model of a command line or of a hydra configuration; flags are checked."""
         args = presets.as_namespace(args, cls)
         gmat_flags.complete(args)
         if getattr(args, "max_positions", None) is None:
@@ -141,27 +137,16 @@ class GmatRobertaModel(RobertaModel):
         )
 
     def extract_memory(self, src_tokens: Tensor) -> Tensor:
-        """The document in ``M`` vectors: memory as the last layer leaves it.
+        """The document ``B x L`` in ``M`` vectors, ``B x M x C``: memory after the last layer.
 
-        Args:
-            src_tokens: ``B x L``.
-
-        Returns:
-            ``B x M x C``. With compression this is all that the decompressing layers read.
-
-        Raises:
-            MemtxError: if the model has no memory.
+        With compression this is all that the decompressing layers read.
         """
         if not self.args.memory_tokens:
             raise MemtxError("extract_memory needs memory, and --memory-tokens is 0")
         return self.encoder.sentence_encoder(src_tokens)["memory"][0].transpose(0, 1)
 
     def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> None:
-        """Fit a checkpoint of this model or of RoBERTa, with other positions or memory, to it.
-
-        Raises:
-            MemtxError: if its position table is longer than the model's.
-        """
+        """Fit a checkpoint of this model or of RoBERTa, with other positions or memory, to it."""
         super().upgrade_state_dict_named(state_dict, name)
         encoder, prefix = self.encoder.sentence_encoder, "encoder.sentence_encoder."
         surgery.tile_positions(
@@ -171,11 +156,7 @@ class GmatRobertaModel(RobertaModel):
         surgery.fit_heads(self, state_dict, "token_heads")
 
     def load_state_dict(self, state_dict, strict=True, model_cfg=None, args=None):
-        """Load weights of a model with any number of memory tokens, or of RoBERTa.
-
-        Raises:
-            MemtxError: if the checkpoint is of another model.
-        """
+        """Load weights of a model with any number of memory tokens, or of RoBERTa."""
         memory = "encoder.sentence_encoder.memory"
         state_dict = surgery.fit_memory(self, state_dict, memory)
         try:

@@ -91,11 +91,7 @@ class MemoryTransformerModel(TransformerModel):
 
     @classmethod
     def build_model(cls, args, task) -> "MemoryTransformerModel":
-        """Build the model of a command line or of a hydra configuration.
-
-        Raises:
-            MemtxError: if the memory flags make no sense, or the data folder is half-written.
-        """
+        """Build the model of a command line or of a hydra configuration; flags are checked."""
         args = presets.as_namespace(args, cls)
         for name in ("encoder_layers_to_keep", "decoder_layers_to_keep"):
             kept = getattr(args, name, None)
@@ -117,11 +113,7 @@ class MemoryTransformerModel(TransformerModel):
         return kind(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
 
     def load_state_dict(self, state_dict, strict=True, model_cfg=None, args=None):
-        """Load weights of a model with any number of memory tokens, or with none.
-
-        Raises:
-            MemtxError: if the checkpoint is of another model.
-        """
+        """Load weights of a model with any number of memory tokens, or with none."""
         state_dict = surgery.fit_memory(self, state_dict, "encoder.memory")
         try:
             return super().load_state_dict(state_dict, strict, model_cfg, args)
@@ -209,11 +201,7 @@ class MemoryTransformerDecoder(TransformerDecoderBase):
 
 
 def check_memory(args) -> None:
-    """Refuse memory flags that make no sense.
-
-    Raises:
-        MemtxError: for an unknown variant, a negative or huge ``M``, and a variant without memory.
-    """
+    """Refuse an unknown variant, a negative or huge ``M``, and a variant without memory."""
     tokens, variant = args.memory_tokens, args.memory_variant
     if variant not in LAYER_OF_VARIANT:
         raise MemtxError(

@@ -90,15 +90,7 @@ def _truth(word: str) -> bool:
 
 
 def check(args, vocabulary: int) -> None:
-    """Refuse flags that make no sense together.
-
-    Args:
-        args: the model's configuration.
-        vocabulary: symbols of the dictionary.
-
-    Raises:
-        MemtxError: with what to do.
-    """
+    """Refuse flags that make no sense together, for a dictionary of so many symbols."""
     for name in ("memory_tokens", "cache_length"):
         if getattr(args, name) < 0:
             flag = name.replace("_", "-")

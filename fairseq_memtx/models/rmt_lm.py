@@ -116,11 +116,7 @@ class RmtLanguageModel(TransformerLanguageModel):
 
     @classmethod
     def build_model(cls, args, task) -> "RmtLanguageModel":
-        """Build the model of a command line or of a hydra configuration.
-
-        Raises:
-            MemtxError: if the flags make no sense together.
-        """
+        """Build the model of a command line or of a hydra configuration; flags are checked."""
         rmt_flags.check(args, len(task.source_dictionary))
         # fairseq's transformer does so, its language model does not.
         args.checkpoint_activations = args.checkpoint_activations or args.offload_activations
@@ -147,11 +143,7 @@ class RmtLanguageModel(TransformerLanguageModel):
         return hub
 
     def load_state_dict(self, state_dict, strict=True, model_cfg=None, args=None):
-        """Load weights of a model with any number of memory tokens, or of a ``transformer_lm``.
-
-        Raises:
-            MemtxError: if the checkpoint is of another model.
-        """
+        """Load weights of a model with any number of memory tokens, or of a ``transformer_lm``."""
         state_dict = dict(state_dict)
         positions, memory = "decoder.embed_positions", "decoder.memory"
         own = self.decoder.own_positions

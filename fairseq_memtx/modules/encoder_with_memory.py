@@ -20,13 +20,7 @@ class EncoderWithMemory(TransformerEncoderBase):
     """fairseq's encoder over ``[memory; tokens]``.
 
     Memory has no positions, and tokens keep theirs: ``max_source_positions`` counts tokens alone.
-    Subclasses say what a layer is.
-
-    Args:
-        cfg: fairseq's transformer configuration, with ``memory_tokens``.
-        dictionary: of the tokens.
-        embed_tokens: their embedding.
-        memory_scale: standard deviation of the memory vectors at the start; see `MemoryTokens`.
+    Subclasses say what a layer is. ``memory_scale`` is that of `MemoryTokens`.
     """
 
     position_flag = "--max-source-positions"
@@ -56,10 +50,10 @@ class EncoderWithMemory(TransformerEncoderBase):
         token_embeddings: Tensor | None = None,
         memory: Tensor | None = None,
     ) -> dict[str, list[Tensor]]:
-        """Encode.
+        """Encode ``B x T``, padded on either side, which may not be more tokens than positions.
 
         Args:
-            src_tokens: ``B x T``, padded on either side.
+            src_tokens: what to encode.
             src_lengths: not used, as in fairseq.
             return_all_hiddens: return the input and output of every layer.
             token_embeddings: ``B x T x C``, in place of looking the tokens up.
@@ -68,9 +62,6 @@ class EncoderWithMemory(TransformerEncoderBase):
         Returns:
             What fairseq's encoder returns, with ``M + T`` places for ``T``; ``src_lengths`` still
             counts tokens.
-
-        Raises:
-            MemtxError: if there are more tokens than positions.
         """
         if src_tokens.size(1) > self.max_source_positions:
             raise too_long(src_tokens.size(1), self.position_flag, self.max_source_positions)

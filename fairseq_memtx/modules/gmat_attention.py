@@ -38,9 +38,6 @@ class GmatAttention(MultiheadAttention):
 
     Parameters have fairseq's names, so its weights can be loaded, and serve memory and tokens
     alike unless memory has projections of its own.
-
-    Args:
-        cfg: fairseq's transformer configuration, with the flags of `GmatRobertaModel`.
     """
 
     def __init__(self, cfg) -> None:

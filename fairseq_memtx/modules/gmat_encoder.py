@@ -20,11 +20,6 @@ class GlobalMemoryEncoder(EncoderWithMemory):
 
     With compression, ``compress_layers`` of memory and tokens are followed by ``memory_layers`` of
     memory alone and ``decompress_layers`` in which tokens read memory.
-
-    Args:
-        args: flags of `GmatRobertaModel`.
-        dictionary: of the tokens.
-        embed_tokens: their embedding.
     """
 
     position_flag = "--max-positions"
@@ -65,9 +60,6 @@ class GlobalMemoryEncoder(EncoderWithMemory):
         Returns:
             What fairseq's encoder returns, for the ``L`` tokens; besides, ``memory``: the last
             layer's, ``M x B x C``.
-
-        Raises:
-            MemtxError: if there are more tokens than positions.
         """
         length = self.max_source_positions - 1  # of a segment without <s>
         if self.segments == 1 or src_tokens.size(1) <= length + 1:

@@ -25,10 +25,7 @@ class ControllerLayer(ReadingLayer):
         H_m = controller(X_m, X)
         H_s = layer(X_s, X)
 
-    Args:
-        cfg: fairseq's transformer configuration.
-        memory_tokens: ``M``.
-        shared_controller: a controller that the encoder owns; without one the layer makes its own.
+    A ``shared_controller`` is the encoder's; without one the layer makes its own.
     """
 
     def __init__(
@@ -44,16 +41,7 @@ class ControllerLayer(ReadingLayer):
     def forward(
         self, x: Tensor, encoder_padding_mask: Tensor | None, attn_mask: Tensor | None = None
     ) -> Tensor:
-        """Update memory and sequence.
-
-        Args:
-            x: ``(M + T) x B x C``.
-            encoder_padding_mask: ``B x (M + T)``, True at padding, or None.
-            attn_mask: there for fairseq's signature; a pattern of its own has no meaning here.
-
-        Returns:
-            ``(M + T) x B x C``.
-        """
+        """Update memory and sequence, ``(M + T) x B x C``; the mask is True at padding."""
         memory, sequence = x[: self.memory_tokens], x[self.memory_tokens :]
         controller = self._shared_controller[0] or self.memory_controller
         memory = controller.read(memory, x, encoder_padding_mask)

@@ -7,12 +7,7 @@ from ..memory import drop
 
 
 class QuickDropout(FairseqDropout):
-    """As its base class: `memory.drop` in place of torch's.
-
-    Args:
-        p: probability that an element is dropped.
-        module_name: of the module that it belongs to, for ``--retain-dropout-modules``.
-    """
+    """As its base class: `memory.drop` in place of torch's."""
 
     def forward(self, x: Tensor, inplace: bool = False) -> Tensor:
         """``x`` in evaluation, unless dropout is retained."""

@@ -16,9 +16,6 @@ class ReadingLayer(TransformerEncoderLayerBase):
 
     `forward` is fairseq's: this is the layer of the ``tokens`` variant, in which memory tokens are
     ordinary tokens.
-
-    Args:
-        cfg: fairseq's transformer configuration.
     """
 
     def __init__(self, cfg) -> None:
@@ -37,13 +34,8 @@ class ReadingLayer(TransformerEncoderLayerBase):
     def read(self, queries: Tensor, context: Tensor, padding_mask: Tensor | None) -> Tensor:
         """``A = LN(Q + MHA(Q, X, X)); LN(A + FF(A))``, or the pre-norm form of the same.
 
-        Args:
-            queries: ``Q``, the rows to update, ``N x B x C``.
-            context: ``X``, the rows to read from, ``K x B x C``.
-            padding_mask: ``B x K``, True where the context is padding.
-
-        Returns:
-            The updated rows, ``N x B x C``.
+        The queries ``Q`` are the rows that are updated, ``N x B x C``, the context ``X`` what they
+        read from, ``K x B x C``; the mask ``B x K`` is True where that is padding.
         """
         residual = queries
         if self.normalize_before:

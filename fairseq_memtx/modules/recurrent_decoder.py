@@ -16,13 +16,7 @@ from .segment_decoder import NEVER, SegmentDecoder
 
 
 class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
-    """fairseq's decoder, which reads its text segment by segment.
-
-    Args:
-        cfg: the configuration of `rmt_lm`.
-        dictionary: of the text.
-        embed_tokens: embedding of the text.
-    """
+    """fairseq's decoder, which reads its text segment by segment."""
 
     def __init__(self, cfg: Any, dictionary: Any, embed_tokens: nn.Module) -> None:
         TransformerDecoder.__init__(self, cfg, dictionary, embed_tokens, no_encoder_attn=True)

@@ -34,11 +34,7 @@ class SegmentDecoder(FairseqIncrementalDecoder):
     """A decoder whose layers read segments; what the layers are is told by subclasses."""
 
     def settle_segments(self, cfg: Any) -> None:
-        """Take over the flags of `rmt_lm` about segments, and make the memories.
-
-        Args:
-            cfg: the configuration of `rmt_lm`.
-        """
+        """Take over the flags of `rmt_lm` about segments, and make the memories."""
         self.segment_length = cfg.tokens_per_sample
         recurrent, in_layers = cfg.memory_recurrence == "segment", cfg.layer_memory != "none"
         self.memory_settings = {
@@ -166,9 +162,6 @@ class SegmentDecoder(FairseqIncrementalDecoder):
 
         Returns:
             ``B x text x C`` without the text of the warm-up, and a dictionary without attention.
-
-        Raises:
-            MemtxError: if tokens are to see what comes after them, or the state is another model's.
         """
         if full_context_alignment:
             raise MemtxError(

@@ -33,11 +33,7 @@ class TextWriter(SequenceGenerator):
 
     @torch.no_grad()
     def generate(self, models, sample, **kwargs: Any) -> list[list[dict[str, Tensor]]]:
-        """As fairseq's; every text has ``</s>`` behind it.
-
-        Raises:
-            MemtxError: if a prompt is longer than a text may be.
-        """
+        """As fairseq's; every text ends with ``</s>``. Prompts may not be longer than a text."""
         self._check_length(sample, kwargs.get("prefix_tokens"))
         self.model.writes_lines = self.writes_lines
         texts = super().generate(models, sample, **kwargs)

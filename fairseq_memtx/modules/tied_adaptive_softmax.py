@@ -12,15 +12,7 @@ from ..errors import MemtxError
 
 
 def parse_cutoff(text: str | None, vocabulary: int) -> list[int]:
-    """The numbers of ``--adaptive-softmax-cutoff``, none where there is no text.
-
-    Args:
-        text: numbers and commas.
-        vocabulary: ``V``.
-
-    Raises:
-        MemtxError: if these are not rising numbers below ``V``.
-    """
+    """The numbers of ``--adaptive-softmax-cutoff``, which have to rise below ``V``; or none."""
     parts = text.split(",") if text else []
     cutoff = [int(part) if part.strip().isdecimal() else 0 for part in parts]
     edges = [0, *cutoff, vocabulary]

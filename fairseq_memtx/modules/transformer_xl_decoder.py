@@ -26,11 +26,6 @@ class TransformerXLDecoder(SegmentDecoder):
     places in it: so does the published code of RMT, whose weights can be converted.
 
     Its ``version`` is 4 since it takes ``--activation-fn``; up to 3 it ignored the flag.
-
-    Args:
-        cfg: the configuration of `rmt_lm`.
-        dictionary: of the text.
-        embed_tokens: embedding of the text.
     """
 
     def __init__(self, cfg: Any, dictionary: Any, embed_tokens: nn.Embedding) -> None:

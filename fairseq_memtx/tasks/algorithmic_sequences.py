@@ -13,10 +13,9 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple
 import torch
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion
-from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, FairseqLanguageModel
-from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks import register_task
 from omegaconf import II
 from torch import Tensor
 
@@ -26,6 +25,7 @@ from ..data.facts.vocabulary import dictionary_of
 from ..errors import MemtxError
 from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored, trains_transformer_xl
+from .drawn_sets import DrawnLanguageTask
 
 
 @dataclass
@@ -54,7 +54,7 @@ def _unless(size: str, flag: str, because: str) -> Ignored:
 
 
 @register_task("algorithmic_sequences", dataclass=AlgorithmicSequencesConfig)
-class AlgorithmicSequencesTask(FairseqTask):
+class AlgorithmicSequencesTask(DrawnLanguageTask):
     """Train a language model on an algorithm and count what it gets right (RMT, section 4.1)."""
 
     ignored_flags = (
@@ -74,12 +74,6 @@ class AlgorithmicSequencesTask(FairseqTask):
         ),
     )
     least: ClassVar[Dict[str, int]] = {"tokens_per_sample": 0}  # which is found by --segments
-    needs = "a language model"
-
-    @staticmethod
-    def fits_model(model: type) -> bool:
-        """Whether a model is a language model."""
-        return issubclass(model, FairseqLanguageModel)
 
     def __init__(self, cfg: AlgorithmicSequencesConfig, from_checkpoint: bool = False) -> None:
         super().__init__(cfg)
@@ -101,15 +95,9 @@ class AlgorithmicSequencesTask(FairseqTask):
 
     def load_dataset(self, split: str, epoch: int = 1, **kwargs: Any) -> None:
         """Make a set; training draws new examples in every epoch."""
-        sizes = {"train": self.cfg.train_size, "valid": self.cfg.valid_size}
-        size = next((n for name, n in sizes.items() if split.startswith(name)), self.cfg.test_size)
-        examples = AlgorithmDataset(self.algorithm, size, self.cfg.seed, split)
+        examples = AlgorithmDataset(self.algorithm, self.size_of(split), self.cfg.seed, split)
         examples.set_epoch(epoch)
         self.datasets[split] = AnswerDataset(examples, self.dictionary)
-
-    def has_sharded_data(self, split: str) -> bool:
-        """Tells fairseq to load the training set anew for every epoch."""
-        return True
 
     def valid_step(
         self, sample: Dict[str, Any], model: BaseFairseqModel, criterion: FairseqCriterion
@@ -157,13 +145,3 @@ class AlgorithmicSequencesTask(FairseqTask):
     def max_positions(self) -> int:
         """Length of a row."""
         return self.algorithm.source_length
-
-    @property
-    def source_dictionary(self) -> Dictionary:
-        """Of questions and answers."""
-        return self.dictionary
-
-    @property
-    def target_dictionary(self) -> Dictionary:
-        """The same."""
-        return self.dictionary

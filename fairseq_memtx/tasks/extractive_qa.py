@@ -17,6 +17,7 @@ from fairseq import metrics
 from fairseq.criterions import FairseqCriterion
 from fairseq.data import Dictionary, encoders
 from fairseq.dataclass import FairseqDataclass
+from fairseq.distributed import utils as distributed_utils
 from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
 from omegaconf import II, MISSING
@@ -69,11 +70,7 @@ class ExtractiveQaConfig(FairseqDataclass):
 class ExtractiveQaTask(TokenTask):
     """Train a reader and count its right answers.
 
-    Args:
-        cfg: the task's flags.
-        dictionary: of pieces.
-        bpe: fairseq's, that makes pieces of words; None for whole words.
-        record: how the model's text was cut, if its folder says so.
+    Pieces of words are made by ``bpe`` of fairseq, or as the ``record`` of the model's folder says.
     """
 
     ignored_flags = (
@@ -208,11 +205,9 @@ class ExtractiveQaTask(TokenTask):
 
 
 def record_of_model(cfg: ExtractiveQaConfig) -> Optional[FolderText]:
-    """How the text was cut that the model knows: as the folder says that the dictionary, or the
-    BPE, comes from.
+    """How the text was cut that the model knows, by the folder of its dictionary or its BPE.
 
-    Raises:
-        MemtxError: if ``--bpe`` is of another kind, or that folder has no words.
+    Another kind of ``--bpe``, and a folder without words, are refused.
     """
     record = record_of(Namespace(cfg=cfg), cfg.bpe_settings)
     if record is None:
@@ -246,6 +241,5 @@ def check(cfg: ExtractiveQaConfig) -> None:
 
 def path_of_worker(name: str) -> Path:
     """The file of this worker: its own, for those after the first."""
-    spread = torch.distributed.is_available() and torch.distributed.is_initialized()
-    rank = torch.distributed.get_rank() if spread else 0
+    rank = distributed_utils.get_global_rank()
     return Path(f"{name}.{rank}" if rank else name)

@@ -13,9 +13,8 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple
 import torch
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion
-from fairseq.data import Dictionary
 from fairseq.dataclass import ChoiceEnum
-from fairseq.models import BaseFairseqModel, FairseqLanguageModel
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
 from omegaconf import II
 from torch import Tensor
@@ -31,6 +30,7 @@ from ..data.stories import Teller, make_teller
 from ..errors import MemtxError
 from ..flags.flag import flag
 from ..flags.ignored_flags import Ignored, trains_transformer_xl
+from .drawn_sets import DrawnLanguageTask
 from .length_curve import LengthCurveConfig, LengthCurveTask
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class FactsInNoiseConfig(LengthCurveConfig):
 
 
 @register_task("facts_in_noise", dataclass=FactsInNoiseConfig)
-class FactsInNoiseTask(LengthCurveTask):
+class FactsInNoiseTask(LengthCurveTask, DrawnLanguageTask):
     """Train a language model to keep facts, and count the questions that it answers."""
 
     ignored_flags = (
@@ -102,13 +102,7 @@ class FactsInNoiseTask(LengthCurveTask):
             when=trains_transformer_xl,
         ),
     )
-    needs = "a language model"
     least: ClassVar[Dict[str, int]] = {"segments": 1}
-
-    @staticmethod
-    def fits_model(model: type) -> bool:
-        """Whether a model is a language model."""
-        return issubclass(model, FairseqLanguageModel)
 
     def __init__(self, cfg: FactsInNoiseConfig, from_checkpoint: bool = False) -> None:
         super().__init__(cfg)
@@ -226,14 +220,8 @@ class FactsInNoiseTask(LengthCurveTask):
 
     def examples(self, split: str) -> FactsInNoise:
         """The examples of a set."""
-        sizes = {"train": self.cfg.train_size, "valid": self.cfg.valid_size}
-        size = next((n for name, n in sizes.items() if split.startswith(name)), self.cfg.test_size)
-        placement, seed = str(self.cfg.placement), self.cfg.seed
+        size, placement, seed = self.size_of(split), str(self.cfg.placement), self.cfg.seed
         return FactsInNoise(self.told_by, self.noise, self.dictionary, placement, size, seed, split)
-
-    def has_sharded_data(self, split: str) -> bool:
-        """Tells fairseq to load the training set anew for every epoch."""
-        return True
 
     def begin_valid_epoch(self, epoch: int, model: BaseFairseqModel) -> None:
         """Validation has rows as long as those of the stage."""
@@ -282,13 +270,3 @@ class FactsInNoiseTask(LengthCurveTask):
     def max_positions(self) -> int:
         """Length of the longest row."""
         return max(self.segments, *self.stages.segments) * self.cfg.tokens_per_sample
-
-    @property
-    def source_dictionary(self) -> Dictionary:
-        """Of facts and noise."""
-        return self.dictionary
-
-    @property
-    def target_dictionary(self) -> Dictionary:
-        """The same."""
-        return self.dictionary

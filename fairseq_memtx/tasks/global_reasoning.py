@@ -23,6 +23,7 @@ from ..data.global_reasoning.reasoning import GlobalReasoning
 from ..data.global_reasoning.signed_sum import SignedSum
 from ..errors import MemtxError
 from ..flags.flag import flag
+from .drawn_sets import DrawnSetsTask
 from .sequence_tagging import TaggingTask
 
 
@@ -40,7 +41,7 @@ class GlobalReasoningConfig(FairseqDataclass):
     seed: int = II("common.seed")
 
 
-class GlobalReasoningTask(TaggingTask):
+class GlobalReasoningTask(DrawnSetsTask, TaggingTask):
     """What both tasks have in common."""
 
     def __init__(self, cfg: GlobalReasoningConfig, reasoning: GlobalReasoning) -> None:
@@ -64,15 +65,9 @@ class GlobalReasoningTask(TaggingTask):
 
     def load_dataset(self, split: str, epoch: int = 1, **kwargs: Any) -> None:
         """Make a set; training draws new examples in every epoch."""
-        sizes = {"train": self.cfg.train_size, "valid": self.cfg.valid_size}
-        size = next((n for name, n in sizes.items() if split.startswith(name)), self.cfg.test_size)
-        examples = GlobalReasoningDataset(self.reasoning, size, self.cfg.seed, split)
+        examples = GlobalReasoningDataset(self.reasoning, self.size_of(split), self.cfg.seed, split)
         examples.set_epoch(epoch)
         self.datasets[split] = DrawnRows(examples, self.dictionary, self.label_dictionary)
-
-    def has_sharded_data(self, split: str) -> bool:
-        """Tells fairseq to load the training set anew for every epoch."""
-        return True
 
     def max_positions(self) -> int:
         """A whole row, if nothing else is asked for."""

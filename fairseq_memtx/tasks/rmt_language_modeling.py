@@ -101,11 +101,7 @@ class RmtLanguageModelingTask(StreamBatches):
 
     @classmethod
     def setup_task(cls, args, **kwargs) -> "RmtLanguageModelingTask":
-        """Read the dictionary.
-
-        Raises:
-            MemtxError: if the window makes no sense, or what is predicted is not the next token.
-        """
+        """Read the dictionary; windows that make no sense and other targets are refused."""
         window, stride = args.window_segments, args.stride_segments
         if args.segment_curriculum:
             if window != 1:
@@ -128,11 +124,7 @@ class RmtLanguageModelingTask(StreamBatches):
         return super().setup_task(args, **kwargs)
 
     def build_model(self, args, from_checkpoint: bool = False):
-        """Build a model, whose segments are those of the text from now on.
-
-        Raises:
-            MemtxError: if it knows no segments.
-        """
+        """Build a model, which has to know segments: those of the text from now on."""
         model = super().build_model(args, from_checkpoint)
         if not hasattr(model.decoder, "segment_length"):
             raise MemtxError(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import fairseq_memtx.models  # noqa: F401
+from fairseq_memtx.data.facts.vocabulary import dictionary_of
 
 SEED = 1
 
@@ -119,10 +120,7 @@ def next_tokens(tokens: Tensor) -> dict[str, Any]:
 
 def dictionary(symbols: int) -> Dictionary:
     """A dictionary of this many symbols."""
-    words = Dictionary()
-    for index in range(symbols - len(words)):
-        words.add_symbol(f"word{index}")
-    return words
+    return dictionary_of([f"word{index}" for index in range(symbols - Dictionary().nspecial)])
 
 
 def machine() -> dict[str, Any]:

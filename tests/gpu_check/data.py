@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fairseq.data import Dictionary, indexed_dataset
 
+from fairseq_memtx.data.facts.vocabulary import dictionary_of
+
 SIZES = {"train": 1500, "valid": 24, "test": 12}
 COLOURS = ["red", "green", "blue"]
 WORDS = [f"w{number}" for number in range(200)]
@@ -77,9 +79,7 @@ def _questions(folder: Path, numbers: random.Random) -> None:
 
 def _dictionary(words: list[str], *paths: Path) -> Dictionary:
     """A dictionary, and where it is saved."""
-    dictionary = Dictionary()
-    for word in words:
-        dictionary.add_symbol(word)
+    dictionary = dictionary_of(words)
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         dictionary.save(str(path))

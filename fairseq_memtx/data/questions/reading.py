@@ -19,23 +19,14 @@ VERDICTS = "yes no"
 
 @dataclass(frozen=True)
 class Question:
-    """A question, the text that is to answer it, and what counts as right.
+    """A question, the text that is to answer it, and what counts as right."""
 
-    Attributes:
-        name: its id in the file.
-        text: of the question.
-        context: the document.
-        answers: all that count as right; none, if the context does not tell.
-        span: characters ``[start, end)`` of an answer in the context, None where there is none.
-        metric: one of `metrics.METRICS`.
-    """
-
-    name: str
-    text: str
-    context: str
-    answers: list[str]
-    span: tuple[int, int] | None
-    metric: str
+    name: str  # its id in the file
+    text: str  # of the question
+    context: str  # the document
+    answers: list[str]  # all that count as right; none, if the context does not tell
+    span: tuple[int, int] | None  # characters ``[start, end)`` of an answer, if it has one
+    metric: str  # one of `metrics.METRICS`
 
     @property
     def may_be_unanswerable(self) -> bool:
@@ -46,9 +37,8 @@ class Question:
 def read_questions(file: Path) -> list[Question]:
     """Read a file of any of the formats.
 
-    Raises:
-        MemtxError: naming file and question, if it cannot be read, something is missing, an answer
-            is not where it is said to be, or two questions have one id.
+    What is missing, an answer that is not where it is said to be, and an id of two questions are
+    refused by file and question.
     """
     content = Record.load(file)
     if isinstance(content.value, list):

@@ -15,19 +15,12 @@ from .windows import WindowedQuestion
 
 
 class Answer(NamedTuple):
-    """A part of a context; without text and characters, it says that there is no answer there.
+    """A part of a context; without text and characters, it says that there is no answer there."""
 
-    Attributes:
-        text: as it stands in the context.
-        probability: that it begins and ends there, in the window that is surest of it.
-        start: its first character.
-        end: the character after it.
-    """
-
-    text: str
-    probability: float
-    start: int | None
-    end: int | None
+    text: str  # as it stands in the context
+    probability: float  # that it begins and ends there, in the window that is surest of it
+    start: int | None  # its first character
+    end: int | None  # the character after it
 
 
 def best_answers(

@@ -27,17 +27,11 @@ FRAME = 4  # <s> and three </s>
 
 @dataclass(frozen=True)
 class EncodedText:
-    """Pieces of a text, and where in it their words are.
+    """Pieces of a text, and where in it their words are."""
 
-    Attributes:
-        pieces: ``N`` numbers of the dictionary.
-        starts: ``N``, the first character of the word that a piece belongs to.
-        ends: ``N``, the character after that word.
-    """
-
-    pieces: np.ndarray
-    starts: np.ndarray
-    ends: np.ndarray
+    pieces: np.ndarray  # N numbers of the dictionary
+    starts: np.ndarray  # N, the first character of the word that a piece belongs to
+    ends: np.ndarray  # N, the character after that word
 
     def pieces_of(self, span: tuple[int, int]) -> tuple[int, int]:
         """First and last piece of the words that touch characters ``[start, end)``."""
@@ -126,19 +120,12 @@ class TextEncoder:
 
 @dataclass(frozen=True)
 class WindowedQuestion:
-    """A question cut for a model.
+    """A question cut for a model."""
 
-    Attributes:
-        question: as it was read.
-        asked: its pieces.
-        context: those of the document.
-        windows: pieces ``[first, end)`` of the context that go into one row.
-    """
-
-    question: Question
-    asked: np.ndarray
-    context: EncodedText
-    windows: list[tuple[int, int]]
+    question: Question  # as it was read
+    asked: np.ndarray  # its pieces
+    context: EncodedText  # those of the document
+    windows: list[tuple[int, int]]  # pieces ``[first, end)`` of the context that go into one row
 
     @property
     def context_offset(self) -> int:
