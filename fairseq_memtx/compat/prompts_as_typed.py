@@ -31,9 +31,6 @@ def mend(unmended: Any, input: str, buffer_size: int) -> Iterator[list[Prompt]]:
     """Let ``fairseq-interactive`` remember what was typed, for encoders to which spaces matter.
 
     `Prompt` is in place of plain text, and only a newline ends a line.
-
-    Raises:
-        MemtxError: if the input cannot be read or is not UTF-8.
     """
     buffer = []
     name = "standard input" if input == "-" else input

@@ -57,11 +57,7 @@ def _tell_first_token(task: Any) -> None:
 
 
 def check_targets(file: Path, count: int) -> int:
-    """The number of lines of a file such as ``label/train.label``, with ``count`` numbers in each.
-
-    Raises:
-        MemtxError: naming the first line that has not so many numbers.
-    """
+    """The number of lines of a file such as ``label/train.label``, of ``count`` numbers each."""
     number = 0
     with file.open("rb") as lines:
         for number, line in enumerate(read_lines(lines, file), start=1):

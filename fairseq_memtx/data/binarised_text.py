@@ -18,15 +18,12 @@ from .binarised_index import AGAIN, Index, mapped
 
 
 def check_set(prefix: str, impl: str | None = None, symbols: int | None = None) -> None:
-    """Look at all of a set: its index, the length of its text and every token.
+    """Refuse a set that is not whole: its index, the length of its text or a token.
 
     Args:
         prefix: path of the set without ``.bin``; nothing is there where a set is not.
         impl: its format by the name of ``--dataset-impl``, or None to see for oneself.
         symbols: of the dictionary; None for a set without one, such as alignments.
-
-    Raises:
-        MemtxError: if it is not whole, was damaged, or is not of this dictionary.
     """
     found = indexed_dataset.infer_dataset_impl(prefix)
     impl = impl or found

@@ -49,16 +49,13 @@ def check(task: Any) -> None:
 def load(
     prefix: str, dictionary: Dictionary, impl: str | None = None, combine: bool = False
 ) -> Any:
-    """A set of sentences, each of which can be read at any time.
+    """A whole set of sentences, each of which can be read at any time.
 
     Args:
         prefix: path of the set without ``.bin``.
         dictionary: of its tokens.
         impl: its format, or None to see for oneself.
         combine: with its shards, as in ``train``, ``train1``, ``train2``.
-
-    Raises:
-        MemtxError: if it is not whole, was damaged, or is not of this dictionary.
     """
     sentences = data_utils.load_indexed_dataset(prefix, dictionary, impl, combine)
     if getattr(sentences, "supports_prefetch", False):  # the format "cached" can be read only then

@@ -17,9 +17,6 @@ class DrawnExamples(Dataset):
         size: examples, at least 1.
         seed: of the random numbers.
         split: names that start with ``valid`` or ``test`` are held out; any other is training.
-
-    Raises:
-        MemtxError: if ``size`` is below 1.
     """
 
     def __init__(self, size: int, seed: int, split: str) -> None:
@@ -63,10 +60,6 @@ def part_of(example: str, shares: int) -> str:
 
 
 def at_least(least: int, flag: str, size: int) -> None:
-    """Refuse a smaller size.
-
-    Raises:
-        MemtxError: naming the flag.
-    """
+    """Refuse a smaller size, naming the flag."""
     if size < least:
         raise MemtxError(f"{flag} must be at least {least}, not {size}")

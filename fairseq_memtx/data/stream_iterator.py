@@ -79,12 +79,9 @@ class StreamIterator(iterators.EpochBatchIterator):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where the checkpoint was written.
+        """Go on where the checkpoint was written, with the same layout.
 
         At the start of an epoch every state is empty, and any layout will do.
-
-        Raises:
-            MemtxError: if the place or the states are those of another layout.
         """
         place, dataset = state_dict.get("iterations_in_epoch", 0), self.dataset
         if place:

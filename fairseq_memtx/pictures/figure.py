@@ -12,11 +12,7 @@ FORMATS = (".png", ".pdf", ".svg")
 
 
 def check_format(path: Path, flag: str) -> None:
-    """Refuse a file that no picture can be written to.
-
-    Raises:
-        MemtxError: naming the flag that gave it.
-    """
+    """Refuse a file that no picture can be written to, naming the flag that gave it."""
     if path.suffix not in FORMATS:
         raise MemtxError(f"{flag} {path} must end in {', '.join(FORMATS)}")
 
@@ -27,10 +23,6 @@ def labels(names: Iterable[str]) -> list[str]:
 
 
 def save(figure: Figure, path: Path, dots_per_inch: int) -> None:
-    """Write a picture in the format that its name says.
-
-    Raises:
-        MemtxError: if it cannot be written.
-    """
+    """Write a picture in the format that its name says."""
     with written_aside(path) as (partial,):
         figure.savefig(partial, format=path.suffix[1:], dpi=dots_per_inch)

@@ -19,25 +19,14 @@ Points = list[dict[str, Any]]
 
 
 def plot(options: argparse.Namespace) -> None:
-    """Draw one line a file, named after it.
-
-    Args:
-        options: those of ``fairseq-memtx plot length-curve``.
-
-    Raises:
-        MemtxError: if a file cannot be read, or is no such measurement.
-    """
+    """Draw one line a file by the options of ``fairseq-memtx plot length-curve``."""
     check_format(options.output, "OUTPUT")
     save(draw({path.stem: read(path) for path in options.files}), options.output, 150)
     print(f"wrote {options.output}: {', '.join(path.stem for path in options.files)}")
 
 
 def read(path: Path) -> Points:
-    """The points of one file, by their length.
-
-    Raises:
-        MemtxError: if it cannot be read, or has none.
-    """
+    """The points of one file, by their length; a file that has none is refused."""
     try:
         points = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         if not points or any(not {"tokens", "chance", *PANELS} <= point.keys() for point in points):

@@ -19,11 +19,7 @@ TITLE: dict[str, Any] = {"loc": "left", "fontsize": 10}
 
 
 def plot(options: argparse.Namespace) -> None:
-    """Draw a sentence of the test set, or of the validation set, where there is no test set.
-
-    Raises:
-        MemtxError: if the model has no memory, or what is asked for is not there.
-    """
+    """Draw a sentence of the test set, or of the validation set, where there is no test set."""
     check_format(options.output, "--output")
     model, task = load(options.checkpoint, options.data)
     if options.text is None:
@@ -38,11 +34,7 @@ def plot(options: argparse.Namespace) -> None:
 
 
 def load(checkpoint: str, data: str) -> tuple[Any, Any]:
-    """A trained model in evaluation mode, and its task.
-
-    Raises:
-        MemtxError: if there is no checkpoint, or its encoder has no memory.
-    """
+    """A trained model in evaluation mode, whose encoder has to have memory, and its task."""
     from fairseq import checkpoint_utils  # not before the plugin, which comes with our modules
 
     if not Path(checkpoint).exists():

@@ -21,11 +21,7 @@ FEW = 60  # points of a line that are marked one by one
 
 
 def plot(options: argparse.Namespace) -> None:
-    """Draw metrics of several logs.
-
-    Raises:
-        MemtxError: if a log cannot be read, or has not what is asked for.
-    """
+    """Draw metrics of several logs, each of which has to have what is asked for."""
     check_format(options.output, "OUTPUT")
     if options.chance is not None and len(options.metric) > 1:
         raise MemtxError("--chance is of one metric, and there are more: leave it out")

@@ -23,11 +23,7 @@ Log = dict[str, dict[str, Curve]]  # by split and metric
 
 
 def named_logs(pairs: list[str]) -> dict[str, list[Path]]:
-    """The logs of each name.
-
-    Raises:
-        MemtxError: for what is no ``NAME=LOG``.
-    """
+    """The logs of each name; what is no ``NAME=LOG`` is refused."""
     logs: dict[str, list[Path]] = {}
     for pair in pairs:
         # Names such as "M=8" and paths such as "lr=0.1/train.log" have the sign too.
@@ -41,11 +37,7 @@ def named_logs(pairs: list[str]) -> dict[str, list[Path]]:
 
 
 def read(path: Path) -> Log:
-    """All numbers of a log.
-
-    Raises:
-        MemtxError: if it cannot be read, or is no log of a training.
-    """
+    """All numbers of a log; one that is of no training is refused."""
     log: Log = {}
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
@@ -85,11 +77,7 @@ def statistics(split: str, text: str) -> dict[str, float]:
 
 
 def curve(path: Path, log: Log, split: str, metric: str) -> Curve:
-    """One line of the picture.
-
-    Raises:
-        MemtxError: if the log has no such split or metric, with what it has, or no finite number.
-    """
+    """One line of the picture; a log without finite numbers of it is refused, with what it has."""
     if split not in log:
         raise MemtxError(f"{path} has no lines of --split {split}: it has {', '.join(log)}")
     if metric not in log[split]:

@@ -34,11 +34,7 @@ class Table(NamedTuple):
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Check the input, then take all steps.
-
-    Raises:
-        MemtxError: if the input cannot be used, or ``dest`` is there and another folder.
-    """
+    """Check the input and that no other folder is at ``dest``, then take all steps."""
     text = PretrainedText(options.pretrained, options.raw_text, options.lowercase)
     settings = {name: getattr(options, name) for name in ("columns", "inputs", "classes")}
     settings.update({name: getattr(text, name) for name in ("unit", "raw_text", "lowercase")})
@@ -104,11 +100,7 @@ def warn(text: PretrainedText, table: Table) -> None:
 
 
 def read_table(path: Path, split: str, options: argparse.Namespace) -> Table:
-    """Read a table, and check every row.
-
-    Raises:
-        MemtxError: naming the file and the line.
-    """
+    """Read a table, and check every row; errors name file and line."""
     if not path.is_file():
         raise MemtxError(f"missing file: {path}")
     columns, labels = options.columns, []

@@ -39,11 +39,7 @@ class Counted(NamedTuple):
 
 
 def is_prepared(dest: Path, settings: dict[str, Any], checksums: dict[str, Any]) -> bool:
-    """Whether DEST is the very folder asked for, which is said then.
-
-    Raises:
-        MemtxError: if it is anything else.
-    """
+    """Whether DEST is the very folder asked for, which is said then; any other is refused."""
     if not dest.exists():
         return False
     with suppress(OSError, ValueError, TypeError, KeyError):
@@ -64,9 +60,6 @@ def preprocess(flags: list[str], work: Path, files: int) -> dict[str, Counted]:
 
     Returns:
         What it said of each of the ``files``, by what stands before the first dot of its name.
-
-    Raises:
-        MemtxError: if it fails.
     """
     counted = {}
     with progress("fairseq-preprocess", files, unit=" files") as bar:

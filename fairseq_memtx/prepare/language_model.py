@@ -34,11 +34,7 @@ SEEN = 10_000  # lines of train that are looked at for how punctuation is writte
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Check the input, then take all steps.
-
-    Raises:
-        MemtxError: if the input cannot be used, or ``dest`` is there and another folder.
-    """
+    """Check the input and that no other folder is at ``dest``, then take all steps."""
     settings = {name: getattr(options, name) for name in ("unit", "threshold", "documents")}
     more = {name: getattr(options, name) for name in ("bpe_size", "lowercase")}
     settings.update({name: value for name, value in more.items() if value})

@@ -18,10 +18,7 @@ MOST = 100_000  # there are ten times as many sentences, so that drawing new one
 def make_corpus(pairs: int, held_out: int, seed: int) -> dict[str, list[Pair]]:
     """Draw ``train``, and ``val`` and ``test`` of ``held_out`` pairs each.
 
-    Among all of them no sentence of either language occurs twice.
-
-    Raises:
-        MemtxError: if a size is below one, or if they are too many together.
+    Among all of them no sentence of either language occurs twice; too many are refused.
     """
     if min(pairs, held_out) < 1:
         raise MemtxError("--pairs and --held-out must be at least 1")
@@ -45,11 +42,7 @@ def make_corpus(pairs: int, held_out: int, seed: int) -> dict[str, list[Pair]]:
 
 
 def write_corpus(corpus: dict[str, list[Pair]], folder: Path) -> bool:
-    """Write a file for each set and language, whole or not at all; False if all are there already.
-
-    Raises:
-        MemtxError: if one is there with another content; nothing is written then.
-    """
+    """Write a file for each set and language, whole or not at all; False if all are there."""
     texts = {
         folder / f"{split}.{language}": "".join(f"{pair[side]}\n" for pair in rows).encode()
         for split, rows in corpus.items()

@@ -17,9 +17,6 @@ class PretrainedText:
 
     In ``raw_text`` words have still to be told apart from punctuation; a BPE on bytes does that by
     itself. ``lowercase`` text is made so even where the folder's own is not.
-
-    Raises:
-        MemtxError: if the folder is not such a folder.
     """
 
     def __init__(self, folder: Path, raw_text: bool, lowercase: bool) -> None:

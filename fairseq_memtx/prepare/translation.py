@@ -27,11 +27,7 @@ SETTINGS = ["source", "target", "bpe_size", "lowercase", "dash_splits", "max_len
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Check the input, then take all steps.
-
-    Raises:
-        MemtxError: if the input cannot be used, or ``dest`` is there and another folder.
-    """
+    """Check the input and that no other folder is at ``dest``, then take all steps."""
     settings = {name: getattr(options, name) for name in SETTINGS}
     texts = read_texts(options)
     checksums = {key: value for text in texts for key, value in text.checksums().items()}

@@ -54,11 +54,7 @@ class FolderText:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """What the record of a folder says; None if it has no record.
-
-        Raises:
-            MemtxError: if that is damaged.
-        """
+        """What the record of a folder says; None if it has no record. A damaged one is refused."""
         file = folder / RECORD
         if not file.is_file():
             return None
@@ -149,11 +145,7 @@ def _from_settings(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_dictionary(file: Path) -> list[str]:
-    """Words of a dictionary, or of a vocabulary of subword-nmt, which looks the same.
-
-    Raises:
-        MemtxError: naming the line, if there is one without a word and a count.
-    """
+    """Words of a dictionary, or of a vocabulary of subword-nmt, which looks the same."""
     words = []
     for number, line in enumerate(read_text(file).rstrip("\n").split("\n"), start=1):
         word, _, count = line.rstrip().removesuffix(" #fairseq:overwrite").rpartition(" ")
@@ -164,11 +156,7 @@ def read_dictionary(file: Path) -> list[str]:
 
 
 def read_codes(codes: Path, vocabulary: Iterable[str] | None = None) -> Any:
-    """subword-nmt's BPE.
-
-    Raises:
-        MemtxError: if the file is missing or damaged.
-    """
+    """subword-nmt's BPE; a file that is missing or damaged is refused."""
     from subword_nmt.apply_bpe import BPE
 
     noise = io.StringIO()

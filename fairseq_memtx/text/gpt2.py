@@ -6,11 +6,7 @@ from ..errors import MemtxError
 
 
 def read_encoder(encoder_json: str, vocab_bpe: str) -> Any:
-    """Fairseq's encoder, which ends in one line at a piece that the files do not have.
-
-    Raises:
-        MemtxError: if the files do not fit each other, or cannot be read.
-    """
+    """Fairseq's encoder, which ends in one line at a piece that the files do not have."""
     from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
 
     try:

@@ -17,10 +17,8 @@ OTHER_MARKS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\0\0\xf
 def read_lines(file: Iterable[bytes], path: Path) -> Iterator[bytes]:
     """The lines of a file without their ends, nor a mark at the start of one.
 
-    A mark in a later line was at the start of a file that was put behind another.
-
-    Raises:
-        MemtxError: if the file is of another encoding.
+    A mark in a later line was at the start of a file that was put behind another. Other encodings
+    are refused.
     """
     for number, line in enumerate(file):
         if number == 0:
@@ -35,12 +33,7 @@ def read_lines(file: Iterable[bytes], path: Path) -> Iterator[bytes]:
 
 
 def read_text(path: Path, advice: str = "") -> str:
-    """All of a file as text, without a mark at its start.
-
-    Raises:
-        MemtxError: with the advice, if it is not there, is no file, cannot be read, or is not
-            UTF-8, naming the line.
-    """
+    """All of a file as text, without a mark at its start; or else an error with the advice."""
     advice = f": {advice}" if advice else ""
     if path.exists() and not path.is_file():
         raise MemtxError(f"{path} is no file{advice}")  # to read from a pipe would never end
@@ -56,11 +49,7 @@ def read_text(path: Path, advice: str = "") -> str:
 
 
 def decode(line: bytes, where: str) -> str:
-    """A line as text.
-
-    Raises:
-        MemtxError: if it is not UTF-8, with ``where`` it is, file and line.
-    """
+    """A line as text; one that is not UTF-8 is refused, with ``where`` it is, file and line."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:

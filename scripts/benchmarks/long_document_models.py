@@ -34,11 +34,7 @@ class Sizes:
 
 
 def build(name: str, sizes: Sizes, length: int, dropout: float) -> Callable[[Tensor], Tensor]:
-    """A model as a module from tokens, ``1 x L``, to features, ``1 x L x C``.
-
-    Raises:
-        MemtxError: if it needs ``transformers``, which is not installed.
-    """
+    """A model as a module from tokens, ``1 x L``, to features, ``1 x L x C``."""
     torch.manual_seed(SEED)
     if name in (OURS, DENSE):
         args = Namespace(

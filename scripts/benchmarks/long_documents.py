@@ -245,11 +245,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Time and memory over the length, a line for every model.
-
-    Raises:
-        MemtxError: if matplotlib is not installed.
-    """
+    """Time and memory over the length, a line for every model."""
     try:
         from fairseq_memtx.pictures.figure import Figure, save
     except ImportError as cause:

@@ -20,11 +20,7 @@ from .turns import Learner
 
 
 class PublishedRmt(Learner):
-    """The published model of a checkout, its own loss, and the memory that it hands on.
-
-    Raises:
-        MemtxError: if the folder does not have the code.
-    """
+    """The published model of a checkout, its own loss, and the memory that it hands on."""
 
     def __init__(self, checkout: Path, sizes) -> None:
         model = import_model(checkout).MemTransformerLM(
@@ -61,11 +57,7 @@ class PublishedRmt(Learner):
 
 
 def import_model(checkout: Path) -> ModuleType:
-    """``pytorch/mem_transformer.py`` of the checkout.
-
-    Raises:
-        MemtxError: if there is none.
-    """
+    """``pytorch/mem_transformer.py`` of the checkout."""
     file = checkout / "pytorch/mem_transformer.py"
     if not file.is_file():
         raise MemtxError(
