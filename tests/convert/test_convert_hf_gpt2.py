@@ -23,6 +23,7 @@ from hugging_face_folders import (
 
 from fairseq_memtx.commands.main import run
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.memory import load as load_plain
 from fairseq_memtx.models.rmt_lm import RmtLanguageModel
 
 CONVERT = ("convert", "hf-gpt2")
@@ -281,6 +282,18 @@ def train(data: Path, printed: str, saved: Path, *more: object) -> str:
         "--optimizer", "adam", "--lr", 1e-3, "--max-update", 3, "--log-format", "simple",
         "--log-interval", 1, "--save-dir", saved, *more,
     )  # fmt: skip
+
+
+def test_in_plain_pytorch(published, converted, tmp_path):
+    """What ``fairseq-memtx export`` makes of it predicts the same."""
+    run(["export", str(converted / "model.pt"), str(tmp_path / "plain")])
+    ids, ours = texts(len(OFFICIAL)), rows_of(load(converted), OFFICIAL)
+    with torch.no_grad():
+        found, _ = load_plain(tmp_path / "plain")(ours[ids])
+        expected = published[0](input_ids=ids).logits
+    torch.testing.assert_close(
+        found.log_softmax(dim=-1)[..., ours], expected.log_softmax(dim=-1), rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.training
