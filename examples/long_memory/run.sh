@@ -1,26 +1,27 @@
 #!/usr/bin/env bash
 # Train and measure what README.md shows: facts in a million tokens of noise.
 #
-#     bash examples/long_memory/run.sh [--quick] [FOLDER]
+#     bash examples/long_memory/run.sh [--quick | --long] [FOLDER]
 #
 # FOLDER (checkpoints/long_memory) gets a folder a model, curves/*.jsonl, table.md and pictures.
-# --quick is one fact and RMT beside a control, one seed. With NOISE=FILE one fact is also told
-# between the words of that text. Two runs go at a time, on a core each. Stopped and started again, it
-# goes on: what is finished is not done twice, and a training goes on from its checkpoint.
+# --quick is one fact and RMT beside a control, one seed; --long the same over ten million tokens. With
+# NOISE=FILE one fact is also told between the words of that text. Two runs go at a time, on a core
+# each. Stopped and started again, it goes on: what is finished is not done twice, and a training
+# goes on from its checkpoint.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-quick=
-if [ "${1:-}" = --quick ]; then
-    quick=1
-    shift
-fi
+part=all
+case ${1:-} in
+    --quick | --long) part=${1#--} && shift ;;
+esac
 out=${1:-checkpoints/long_memory}
 [ ! -x "$root/.venv/bin/fairseq-train" ] || PATH="$root/.venv/bin:$PATH"
 mkdir -p "$out/curves"
 export OMP_NUM_THREADS=1
 begin=$SECONDS
 
-task=(--user-dir "$root/fairseq_memtx" --task facts_in_noise --cpu)
+# Rows are made quickly, and a process that makes them would begin anew in every short epoch.
+task=(--user-dir "$root/fairseq_memtx" --task facts_in_noise --cpu --num-workers 0)
 # Every row is new, so there is no dropout. Epochs are short, since stages change between them.
 common=("${task[@]}" --decoder-attention-heads 4 --dropout 0 --criterion cross_entropy
     --optimizer adam --adam-betas "(0.9, 0.98)" --clip-norm 1 --batch-size 32
@@ -59,7 +60,7 @@ one_fact() { # MODEL SEED: measured to a million tokens
 control() { # MODEL SEED: at chance from two segments on
     local name=one-$1-seed$2
     train "$name" $(arch "$1") "${one[@]}" --seed "$2"
-    measure "$name" "$name" 8,128,1024 128 64
+    measure "$name" "$name" 8,128,512 64 64
 }
 
 in_text() { # MODEL: one fact between the words of a text
@@ -120,15 +121,22 @@ finish() { # wait for what still runs
     while [ -n "$(jobs -p)" ]; do wait -n; done
 }
 
-if [ -n "$quick" ]; then
+ten_million() { # MODEL SEED: two rows, whose windows take a quarter of an hour
+    train "one-$1-seed$2" $(arch "$1") "${one[@]}" --seed "$2"
+    measure "one-$1-seed$2" "ten-million-$1-seed$2" 312500 2 2
+}
+
+if [ "$part" = quick ]; then
     beside one_fact rmt 1
     beside control no-memory 1
     finish
+elif [ "$part" = long ]; then
+    ten_million rmt 1
 else
     for seed in 1 2 3; do
-        for model in rmt-wide armt; do beside many_facts $model $seed; done
         for model in rmt armt; do beside one_fact $model $seed; done
         for model in no-memory transformer-xl; do beside control $model $seed; done
+        for model in rmt-wide armt; do beside many_facts $model $seed; done
     done
     finish
     for model in rmt-wide armt; do beside newest $model; done
