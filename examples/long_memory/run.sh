@@ -121,7 +121,7 @@ finish() { # wait for what still runs
     while [ -n "$(jobs -p)" ]; do wait -n; done
 }
 
-ten_million() { # MODEL SEED: two rows, whose windows take a quarter of an hour
+ten_million() { # MODEL SEED: two rows, a quarter of an hour and more
     train "one-$1-seed$2" $(arch "$1") "${one[@]}" --seed "$2"
     measure "one-$1-seed$2" "ten-million-$1-seed$2" 312500 2 2
 }
@@ -143,4 +143,7 @@ else
     [ -z "${NOISE:-}" ] || for model in rmt armt; do beside in_text $model; done
     finish
 fi
+fairseq-memtx plot length-curve "$out"/curves/one-*-seed1.jsonl "$out/one-fact.png"
+[ "$part" != all ] ||
+    fairseq-memtx plot length-curve "$out"/curves/many-8-facts-*-seed1.jsonl "$out/many-facts.png"
 python "$root/examples/long_memory/table.py" "$out/curves" | tee "$out/table.md"
