@@ -67,7 +67,8 @@ def draw(curves: dict[str, Points]) -> Figure:
         if field == "seconds":
             axes.set_yscale("log")
         else:
-            axes.set_ylim(bottom=0)
+            most = 1 if field == "accuracy" else axes.dataLim.y1
+            axes.set_ylim(0, 1.05 * most)  # a flat line is seen whole
     figure.legend(
         lines, labels(curves), loc="outside lower center", ncols=min(4, len(curves)), frameon=False
     )

@@ -38,6 +38,8 @@ def test_a_line_for_each_file(tmp_path):
     assert len(seconds.lines) == len(memory.lines) == 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["rmt", "armt"]
     assert {axes.get_xscale() for axes in figure.axes} == {"log"}
+    assert accuracy.get_ylim() == (0, 1.05)
+    assert memory.get_ylim() == pytest.approx((0, 1.05 * 132))
 
 
 def test_the_command(tmp_path, capsys):
