@@ -116,6 +116,18 @@ def test_language_model_by_hydra(toy_lm, tmp_path):
     assert "valid on 'valid' subset" in output
 
 
+@pytest.mark.parametrize("arch", ["armt_lm", "armt_lm_tiny", "armt_lm_wiki103"])
+def test_flags_of_a_layer_memory_are_overridden_without_a_plus(arch):
+    """Hydra refuses to change what a YAML does not have."""
+    flags = ["model.associative_channels=8", "model.associative_correction=false"]
+    output = succeed(
+        "fairseq-hydra-train", "--config-dir", presets.FOLDER.parent, f"model={arch}", *flags,
+        "--cfg", "job",
+    )  # fmt: skip
+    assert "associative_channels: 8" in output
+    assert "associative_correction: false" in output
+
+
 def test_hydra_finds_every_task_and_criterion_of_the_plugin():
     """bfloat16 on a GPU is for hydra alone: what it does not find cannot be trained so."""
     for kind, registry in [("task", TASK_REGISTRY), ("criterion", CRITERION_REGISTRY)]:
