@@ -128,20 +128,16 @@ def fit_heads(model: nn.Module, state_dict: dict[str, Any], heads: str) -> None:
 def misfit(model: nn.Module, state_dict: dict[str, Any]) -> MemtxError:
     """The error for a checkpoint that is of another model, in one line."""
     own = model.state_dict()
-    problems = [
-        (sorted(own.keys() - state_dict.keys()), "that the model has are missing"),
-        (sorted(state_dict.keys() - own.keys()), "are unknown to the model"),
-        (
-            sorted(
-                key
-                for key in own.keys() & state_dict.keys()
-                if own[key].shape != state_dict[key].shape
-            ),
-            "have another shape",
-        ),
-    ]
+    both = own.keys() & state_dict.keys()
+    problems = {
+        "that the model has are missing": own.keys() - both,
+        "are unknown to the model": state_dict.keys() - both,
+        "have another shape": {key for key in both if own[key].shape != state_dict[key].shape},
+    }
     listed = "; ".join(
-        f"{len(keys)} weights {what} (such as {keys[0]})" for keys, what in problems if keys
+        f"{len(keys)} weights {what} (such as {min(keys)})"
+        for what, keys in problems.items()
+        if keys
     )
     return MemtxError(
         f"the checkpoint is of another model: {listed}. Use the --arch, the sizes, the "

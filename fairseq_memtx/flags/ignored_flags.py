@@ -22,16 +22,12 @@ logger = logging.getLogger(__name__)
 class Ignored(NamedTuple):
     """Flags that have no effect, and why.
 
-    Attributes:
-        flags: names of the configuration, with spaces between them. A flag that all tasks have in
-            common is written with its group, such as ``dataset.max_tokens``.
-        because: the reason, or what to use instead.
-        when: tells by the configuration of its owner whether that is so.
+    A flag that all tasks have in common is written with its group: ``dataset.max_tokens``.
     """
 
-    flags: str
-    because: str
-    when: Callable[[Any], bool] = lambda cfg: True
+    flags: str  # names of the configuration, with spaces between them
+    because: str  # the reason, or what to use instead
+    when: Callable[[Any], bool] = lambda cfg: True  # by the configuration of its owner
 
 
 # What fairseq's transformer hands down to every model that is made of it.
@@ -109,10 +105,12 @@ def trains_along_a_text(cfg: Any) -> bool:
     return getattr(model, "memory_tokens", None) is not None
 
 
-def trains_transformer_xl(cfg: Any) -> bool:
-    """Whether the run of a task trains a model with the backbone ``transformer-xl``."""
-    model = getattr(run_of(cfg), "model", None)
-    return getattr(model, "backbone", None) == "transformer-xl"
+# Of tasks for models with either backbone.
+NO_POSITIONS = Ignored(
+    "max_target_positions",
+    "--backbone transformer-xl has distances in place of positions",
+    when=lambda cfg: _value(cfg, "model.backbone") == "transformer-xl",
+)
 
 
 def _value(cfg: Any, name: str) -> Any:

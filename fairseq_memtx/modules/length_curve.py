@@ -18,38 +18,22 @@ from .state_holder import StateHolder
 
 @dataclass
 class Point:
-    """What came of one length; a line of the table and of the file.
+    """What came of one length; a line of the table and of the file."""
 
-    Attributes:
-        segments: of a row.
-        tokens: of a row.
-        accuracy: 0 to 1.
-        examples: how many rows were read.
-        chance: accuracy of the best guess of one who reads the question alone.
-        seconds: for all rows.
-        tokens_per_second: of all rows.
-        peak_megabytes: highest use of memory by the process, or of the GPU's.
-    """
-
-    segments: int
-    tokens: int
-    accuracy: float
-    examples: int
-    chance: float
-    seconds: float
-    tokens_per_second: float
-    peak_megabytes: float
+    segments: int  # of a row
+    tokens: int  # of a row
+    accuracy: float  # 0 to 1
+    examples: int  # how many rows were read
+    chance: float  # accuracy of the best guess of one who reads the question alone
+    seconds: float  # for all rows
+    tokens_per_second: float  # of all rows
+    peak_megabytes: float  # highest use of memory by the process, or of the GPU's
 
 
 class LengthCurve:
-    """Reads windows of rows in order, hands the state on, and measures.
+    """Reads windows of rows in order, hands the state on, and measures ``points``.
 
-    Args:
-        chance: see `Point`.
-        file: where every point is written as soon as it is known, one JSON object a line.
-
-    Attributes:
-        points: those that are known.
+    Each is written to the file as soon as it is known, one JSON object a line.
     """
 
     def __init__(self, chance: float, file: Path | None) -> None:

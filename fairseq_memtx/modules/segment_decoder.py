@@ -145,20 +145,12 @@ class SegmentDecoder(FairseqIncrementalDecoder):
         resets: Tensor | None = None,
         warm_up: int = 0,
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Features of a text, with the memory that goes through it.
+        """Features of a text ``B x text``, padded on the right, through which memory goes.
 
-        Args:
-            prev_output_tokens: ``B x text``, padded on the right.
-            encoder_out: there for fairseq's signature, as all that follows but `holder` and on.
-            incremental_state: fairseq's store while text is generated.
-            full_context_alignment: refused: a row of a segment sees its past.
-            alignment_layer: not used: there is no source to be aligned with.
-            alignment_heads: not used.
-            src_lengths: not used.
-            return_all_hiddens: not used, as in fairseq's decoder.
-            holder: the state of the streams, read here and written; a new text without it.
-            resets: ``B x segments``, True where a stream begins anew with this segment.
-            warm_up: the first segments that are read without being predicted.
+        The ``holder`` has the state of the streams, read here and written; a new text has none.
+        ``resets``, ``B x segments``, is True where a stream begins anew with this segment, and
+        ``warm_up`` counts the first segments, which are read without being predicted. All between
+        ``incremental_state`` and these is there for fairseq's signature.
 
         Returns:
             ``B x text x C`` without the text of the warm-up, and a dictionary without attention.

@@ -24,7 +24,7 @@ from ..data.algorithms.answers import AnswerDataset
 from ..data.facts.vocabulary import dictionary_of
 from ..errors import MemtxError
 from ..flags.flag import flag
-from ..flags.ignored_flags import Ignored, trains_transformer_xl
+from ..flags.ignored_flags import NO_POSITIONS, Ignored
 from .drawn_sets import DrawnLanguageTask
 
 
@@ -67,11 +67,7 @@ class AlgorithmicSequencesTask(DrawnLanguageTask):
         _unless("length", "sequence_length", "--algorithm copy and reverse alone have it"),
         _unless("alphabet", "alphabet_size", "this --algorithm has symbols of its own"),
         _unless("pairs", "pairs", "--algorithm associative-retrieval alone has pairs"),
-        Ignored(
-            "max_target_positions",
-            "--backbone transformer-xl has distances in place of positions",
-            when=trains_transformer_xl,
-        ),
+        NO_POSITIONS,
     )
     least: ClassVar[Dict[str, int]] = {"tokens_per_sample": 0}  # which is found by --segments
 

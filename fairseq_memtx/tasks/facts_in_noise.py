@@ -29,7 +29,7 @@ from ..data.facts.vocabulary import check_known, dictionary_of
 from ..data.stories import Teller, make_teller
 from ..errors import MemtxError
 from ..flags.flag import flag
-from ..flags.ignored_flags import Ignored, trains_transformer_xl
+from ..flags.ignored_flags import NO_POSITIONS, Ignored
 from .drawn_sets import DrawnLanguageTask
 from .length_curve import LengthCurveConfig, LengthCurveTask
 
@@ -96,11 +96,7 @@ class FactsInNoiseTask(LengthCurveTask, DrawnLanguageTask):
         Ignored("questions facts names places", "--babi has its own", when=lambda cfg: cfg.babi),
         Ignored("babi_task", "--babi is not given", when=lambda cfg: not cfg.babi),
         Ignored("add_bos_token", "the rows have no beginning-of-sentence symbols"),
-        Ignored(
-            "max_target_positions",
-            "--backbone transformer-xl has distances in place of positions",
-            when=trains_transformer_xl,
-        ),
+        NO_POSITIONS,
     )
     least: ClassVar[Dict[str, int]] = {"segments": 1}
 

@@ -4,7 +4,7 @@ Data flow: in place of fairseq's batches of rows come windows of them in order, 
 `LengthCurve` reads them, and is asked for its table when all are read.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from ..data.facts.curve_windows import CurveWindows, lengths_of
 from ..data.facts.fact_rows import FactRows
 from ..errors import MemtxError
+from ..flags.flag import flag
 from ..modules.length_curve import LengthCurve
 
 
@@ -27,16 +28,12 @@ from ..modules.length_curve import LengthCurve
 class LengthCurveConfig(FairseqDataclass):
     """What ``fairseq-validate`` is to measure."""
 
-    length_curve: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "for fairseq-validate: accuracy, time and memory over rows of so many "
-            "segments, such as 8,32,128"
-        },
+    length_curve: Optional[str] = flag(
+        None,
+        "for fairseq-validate: accuracy, time and memory over rows of so many segments, such as "
+        "8,32,128",
     )
-    length_curve_file: Optional[str] = field(
-        default=None, metadata={"help": "for fairseq-validate: where to write them, too"}
-    )
+    length_curve_file: Optional[str] = flag(None, "for fairseq-validate: where to write them, too")
 
 
 class LengthCurveTask(FairseqTask):
@@ -63,11 +60,7 @@ class LengthCurveTask(FairseqTask):
             raise MemtxError("--length-curve is for fairseq-validate: leave it out of a training")
 
     def get_batch_iterator(self, dataset: FactRows, **kwargs: Any) -> Any:
-        """fairseq's, or that of windows.
-
-        Raises:
-            MemtxError: if the model reads no segments, or the number of rows is missing.
-        """
+        """fairseq's, or that of windows, which needs a model with segments and a batch size."""
         if not self.cfg.length_curve:
             return super().get_batch_iterator(dataset, **kwargs)
         if not self.reads_segments:

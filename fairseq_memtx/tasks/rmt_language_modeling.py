@@ -20,7 +20,7 @@ from omegaconf import II
 from ..data.curriculum import SegmentCurriculum
 from ..errors import MemtxError
 from ..flags.flag import flag
-from ..flags.ignored_flags import Ignored, trains_along_a_text, trains_transformer_xl
+from ..flags.ignored_flags import NO_POSITIONS, Ignored, trains_along_a_text
 from ..memory import State, memory_statistics
 from ..modules.state_holder import StateHolder, StatesOfModels
 from .stream_batches import StreamBatches
@@ -78,11 +78,7 @@ class RmtLanguageModelingTask(StreamBatches):
             "--batch-size says how many streams of --tokens-per-sample a batch has",
             when=trains_along_a_text,  # prompts, in generation, have lengths
         ),
-        Ignored(
-            "max_target_positions",
-            "--backbone transformer-xl has distances in place of positions",
-            when=trains_transformer_xl,
-        ),
+        NO_POSITIONS,
     )
 
     needs = "a model that hands memory on"
