@@ -10,17 +10,11 @@ from typing import NamedTuple
 
 
 class Known(NamedTuple):
-    """An error, and what is told in its place.
+    """An error, and what is told in its place."""
 
-    Attributes:
-        says: a pattern of its kind and words, such as ``ValueError: what it says``.
-        line: ours, with the pattern's named groups in braces.
-        through: the function it came through, where the words alone are too common.
-    """
-
-    says: str
-    line: str
-    through: str | None = None
+    says: str  # a pattern of its kind and words, such as ValueError: what it says
+    line: str  # ours, with the pattern's named groups in braces
+    through: str | None = None  # the function it came through, where the words alone are too common
 
 
 def line_for(error: BaseException) -> str | None:

@@ -49,19 +49,12 @@ class Mend:
 
 
 class Fault(NamedTuple):
-    """One fault of fairseq.
+    """One fault of fairseq."""
 
-    Attributes:
-        name: of the file that mends it.
-        what: is wrong, in a line.
-        needed: whether the fairseq of this process had it when it was looked at first.
-        upstream: the thread about it, or where it is.
-    """
-
-    name: str
-    what: str
-    needed: bool
-    upstream: str
+    name: str  # of the file that mends it
+    what: str  # is wrong, in a line
+    needed: bool  # whether the fairseq of this process had it when it was looked at first
+    upstream: str  # the thread about it, or where it is
 
 
 def around(*places: str, told_by: str | Callable[[], bool]) -> Callable[[Callable[..., Any]], Mend]:

@@ -17,13 +17,9 @@ UPSTREAM = "no thread found: buffered_read in fairseq_cli/interactive.py"
 
 
 class Prompt(str):
-    """A prompt as fairseq has it, without white space at its ends.
+    """A prompt as fairseq has it, without white space at its ends."""
 
-    Attributes:
-        typed: with it, but without the end of its line and without a mark at the file's start.
-    """
-
-    typed: str
+    typed: str  # with it, but without the end of its line and without a mark at the file's start
 
 
 @around("fairseq_cli.interactive:buffered_read", told_by="strip")

@@ -17,21 +17,13 @@ BLOCK = 1 << 22  # sentences or tokens that are looked at together
 
 
 class Index(NamedTuple):
-    """What an index says of its text.
+    """What an index says of its text."""
 
-    Attributes:
-        sizes: ``N``, mapped.
-        offsets: ``N``, mapped.
-        unit: how many of an offset a token takes.
-        dtype: of a token.
-        first: the number that stands for symbol 0.
-    """
-
-    sizes: np.ndarray
-    offsets: np.ndarray
-    unit: int
-    dtype: np.dtype
-    first: int
+    sizes: np.ndarray  # N, mapped
+    offsets: np.ndarray  # N, mapped
+    unit: int  # how many of an offset a token takes
+    dtype: np.dtype  # of a token
+    first: int  # the number that stands for symbol 0
 
     @classmethod
     def read(cls, text: Path) -> Self:

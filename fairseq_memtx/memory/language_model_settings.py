@@ -14,68 +14,38 @@ POSITIONS = ("none", "sinusoidal", "learned")
 class LanguageModelSettings:
     """Sizes, and what the weights do not show.
 
-    Attributes:
-        backbone: ``transformer-xl`` or ``transformer``.
-        layers: how many.
-        channels: ``C``.
-        ffn_channels: inside a layer's feed-forward sub-layer.
-        heads: of a layer, a divisor of ``C``.
-        activation: a name of `ACTIVATIONS`.
-        norm_first: of `TransformerLayer`.
-        final_norm: whether a norm follows the last layer.
-        input_bands: of the embedding.
-        embed_scale: by which rows of the embedding are multiplied.
-        embed_norm: whether a norm follows the embedding.
-        positions: ``none``, ``sinusoidal`` or ``learned``; Transformer-XL has distances.
-        position_rows: of a learned table; 0 if there is none.
-        output_bands: of the output layer.
-        output_channels: of the features.
-        output_bias: whether words have one.
-        padding: the symbol that is none.
-        segment_length: ``T``.
-        memory_tokens: ``M``.
-        memory_positions: of `SegmentPositions`.
-        reads: of `SegmentLoop`.
-        writes: of `SegmentLoop`.
-        recurrent: of `SegmentLoop`.
-        causal: of `SegmentLoop`.
-        memory_reads_cache: of `SegmentLoop`.
-        cache_length: rows of earlier segments that every layer of Transformer-XL sees.
-        associative_channels: of the keys of every layer's memory; 0 for layers without.
-        associative_correction: of `AssociativeMemory`.
-
     Raises:
         ValueError: if no model can be of these.
     """
 
-    backbone: str
-    layers: int
-    channels: int
-    ffn_channels: int
-    heads: int
-    activation: str
-    norm_first: bool
-    final_norm: bool
-    input_bands: tuple[Band, ...]
-    embed_scale: float
-    embed_norm: bool
-    positions: str
-    position_rows: int
-    output_bands: tuple[Band, ...]
-    output_channels: int
-    output_bias: bool
-    padding: int
-    segment_length: int
-    memory_tokens: int
-    memory_positions: str
-    reads: bool
-    writes: bool
-    recurrent: bool
-    causal: bool
-    memory_reads_cache: bool
-    cache_length: int
-    associative_channels: int
-    associative_correction: bool
+    backbone: str  # transformer-xl or transformer
+    layers: int  # how many
+    channels: int  # C
+    ffn_channels: int  # inside a layer's feed-forward sub-layer
+    heads: int  # of a layer, a divisor of C
+    activation: str  # a name of `ACTIVATIONS`
+    norm_first: bool  # of `TransformerLayer`
+    final_norm: bool  # whether a norm follows the last layer
+    input_bands: tuple[Band, ...]  # of the embedding
+    embed_scale: float  # by which rows of the embedding are multiplied
+    embed_norm: bool  # whether a norm follows the embedding
+    positions: str  # none, sinusoidal or learned; Transformer-XL has distances
+    position_rows: int  # of a learned table; 0 if there is none
+    output_bands: tuple[Band, ...]  # of the output layer
+    output_channels: int  # of the features
+    output_bias: bool  # whether words have one
+    padding: int  # the symbol that is none
+    segment_length: int  # T
+    memory_tokens: int  # M
+    memory_positions: str  # of `SegmentPositions`
+    reads: bool  # of `SegmentLoop`
+    writes: bool  # of `SegmentLoop`
+    recurrent: bool  # of `SegmentLoop`
+    causal: bool  # of `SegmentLoop`
+    memory_reads_cache: bool  # of `SegmentLoop`
+    cache_length: int  # rows of earlier segments that every layer of Transformer-XL sees
+    associative_channels: int  # of the keys of every layer's memory; 0 for layers without
+    associative_correction: bool  # of `AssociativeMemory`
 
     def __post_init__(self) -> None:
         """Refuse what no model can be of."""

@@ -19,31 +19,21 @@ class Segment:
     """What layers are told about the rows that go through them at once.
 
     These are all rows of a segment, or, while a text is written, the next of them.
-
-    Attributes:
-        hidden: what a row may not see of the segment, ``N x R``, True where it may not.
-        visible: which rows later segments may see, ``B x N``: all but padding.
-        padding: what nobody may see, ``B x R``; None where nobody would (tokens never see the
-            padding that comes after them, so it is about the write block).
-        blind: which rows see nothing of earlier segments but their memory, ``N``.
-        memory_tokens: ``M``.
-        writes: whether the write block is at hand, as the last ``M`` rows.
-        begin: how many rows of the segment went through the layers before.
-        last: whether the segment's last row is at hand.
-        longest: rows of the longest segment of this text.
-        constants: where layers keep, while a text is written, what they work out once for all its
-            rows and streams. Nothing that depends on the text may go in here.
     """
 
-    hidden: Tensor
-    visible: Tensor
+    hidden: Tensor  # what a row may not see of the segment, N x R, True where it may not
+    visible: Tensor  # which rows later segments may see, B x N: all but padding
+    # What nobody may see, B x R; None where nobody would (tokens never see the padding that comes
+    # after them, so it is about the write block)
     padding: Tensor | None
-    blind: Tensor
-    memory_tokens: int = 0
-    writes: bool = False
-    begin: int = 0
-    last: bool = True
-    longest: int = 0
+    blind: Tensor  # which rows see nothing of earlier segments but their memory, N
+    memory_tokens: int = 0  # M
+    writes: bool = False  # whether the write block is at hand, as the last M rows
+    begin: int = 0  # how many rows of the segment went through the layers before
+    last: bool = True  # whether the segment's last row is at hand
+    longest: int = 0  # rows of the longest segment of this text
+    # Where layers keep, while a text is written, what they work out once for all its rows and
+    # streams. Nothing that depends on the text may go in here
     constants: dict[str, Tensor] | None = None
 
     @property

@@ -25,17 +25,11 @@ Layers: TypeAlias = Callable[[Tensor, State, Segment], tuple[Tensor, State]]
 
 
 class Reading(NamedTuple):
-    """What came of a text.
+    """What came of a text."""
 
-    Attributes:
-        features: ``B x text x C``, without the text of the warm-up.
-        state: with which the next window begins, out of reach of the gradient.
-        memories: ``B x M x C`` before each segment and after the last one.
-    """
-
-    features: Tensor
-    state: State
-    memories: list[Tensor]
+    features: Tensor  # B x text x C, without the text of the warm-up
+    state: State  # with which the next window begins, out of reach of the gradient
+    memories: list[Tensor]  # B x M x C before each segment and after the last one
 
 
 def rows_from(text: Tensor, begin: int) -> Tensor:

@@ -7,17 +7,12 @@ from torch import Tensor
 
 
 class MemoryStatistics(NamedTuple):
-    """Means over the streams, memory tokens and segments of one window.
+    """Means over the streams, memory tokens and segments of one window."""
 
-    Attributes:
-        norm: length of a memory vector.
-        change: how far it moves in a segment, in parts of its length before.
-        gradient: length of the loss's gradient in all memory of the streams at one border between
-            two segments of the window; 0 where none reaches it, as in windows of one segment.
-    """
-
-    norm: Tensor
-    change: Tensor
+    norm: Tensor  # length of a memory vector
+    change: Tensor  # how far it moves in a segment, in parts of its length before
+    # Length of the loss's gradient in all memory of the streams at one border between two segments
+    # of the window; 0 where none reaches it, as in windows of one segment
     gradient: Tensor
 
 

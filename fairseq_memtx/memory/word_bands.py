@@ -19,18 +19,13 @@ from torch import Tensor, nn
 class Band:
     """Words that follow each other in the dictionary.
 
-    Attributes:
-        words: how many.
-        channels: of each of them.
-        projected: whether a matrix leads from these channels to the model's, or back.
-
     Raises:
         ValueError: if there are no words, or no channels.
     """
 
-    words: int
-    channels: int
-    projected: bool
+    words: int  # how many
+    channels: int  # of each of them
+    projected: bool  # whether a matrix leads from these channels to the model's, or back
 
     def __post_init__(self) -> None:
         """Refuse an empty one."""

@@ -37,17 +37,11 @@ class LengthCurveConfig(FairseqDataclass):
 
 
 class LengthCurveTask(FairseqTask):
-    """A task with rows that a model reads segment by segment.
+    """A task with rows that a model reads segment by segment."""
 
-    Attributes:
-        reads_segments: whether the model does.
-        chance: accuracy of the best guess without reading.
-        curve: what is measured, None in all other validation.
-    """
-
-    reads_segments: bool
-    chance: float
-    curve: Optional[LengthCurve] = None
+    reads_segments: bool  # whether the model does
+    chance: float  # accuracy of the best guess without reading
+    curve: Optional[LengthCurve] = None  # what is measured, None in all other validation
 
     @property
     def least_segments(self) -> int:

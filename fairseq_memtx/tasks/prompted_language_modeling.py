@@ -25,13 +25,9 @@ UNITS = {"characters": Characters, "bytes": Bytes}
 
 
 class PromptedLanguageModelingTask(LanguageModelingTask):
-    """fairseq's language modelling, with prompts in plain text and of several lines.
+    """fairseq's language modelling, with prompts in plain text and of several lines."""
 
-    Attributes:
-        cutter: how text becomes tokens; None before anybody asked.
-    """
-
-    cutter: Any = None
+    cutter: Any = None  # how text becomes tokens; None before anybody asked
 
     @classmethod
     def setup_dictionary(

@@ -21,14 +21,10 @@ class TokenTask(FairseqTask):
     """A task that gives its model a head for tokens, which its criterion asks for by name.
 
     The head gives every token so many scores; ``cfg.max_positions`` is the longest row.
-
-    Attributes:
-        token_head_name: of the head.
-        criterion_name: the only criterion that makes sense.
     """
 
-    token_head_name: str
-    criterion_name: str
+    token_head_name: str  # of the head
+    criterion_name: str  # the only criterion that makes sense
     needs = "a model with heads for tokens"
 
     @staticmethod

@@ -6,13 +6,9 @@ import numpy as np
 
 
 class GlobalReasoning(ABC):
-    """One task at one size.
+    """One task at one size."""
 
-    Attributes:
-        length: tokens of a sequence, ``L``.
-    """
-
-    length: int
+    length: int  # tokens of a sequence, L
 
     @property
     @abstractmethod

@@ -17,19 +17,13 @@ from .scheme import SparseAttention
 
 
 class Groups(NamedTuple):
-    """Tokens in groups.
+    """Tokens in groups."""
 
-    Attributes:
-        query: ``B x H x G x Q x D``.
-        key: ``B x H x G x K x D``.
-        value: ``B x H x G x K x D``.
-        visible: what a query may see of its group, True where it may, in a shape that
-            broadcasts to ``B x G x Q x K``; None if all of it.
-    """
-
-    query: Tensor
-    key: Tensor
-    value: Tensor
+    query: Tensor  # B x H x G x Q x D
+    key: Tensor  # B x H x G x K x D
+    value: Tensor  # B x H x G x K x D
+    # What a query may see of its group, True where it may, in a shape that broadcasts to B x G x Q
+    # x K; None if all of it
     visible: Tensor | None
 
 
