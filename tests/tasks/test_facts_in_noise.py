@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from conftest import ROOT, fail, succeed
+from conftest import ROOT, fail, succeed, workers_succeed
 from fairseq import criterions, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import OmegaConf
@@ -184,6 +184,29 @@ def test_a_stopped_training_goes_on_in_its_stage(tmp_path):
     assert weights[0][1] == weights[1][1]
     assert weights[0][1]["stage"] == 2
     assert all(torch.equal(weights[0][0][name], weights[1][0][name]) for name in weights[0][0])
+
+
+@pytest.mark.training
+@pytest.mark.processes
+@pytest.mark.parametrize("backend", ["pytorch_ddp", "legacy_ddp"])
+def test_two_workers_go_through_the_stages_together(backend, tmp_path):
+    """In rows of one segment nothing reads what layers keep, so that writing has no gradient."""
+    flags = [
+        *TRAIN, "--arch", "armt_lm_tiny", "--segment-curriculum", "1:3,2:2,3:0.99,4",
+        "--num-workers", 1, "--max-update", 10, "--save-interval-updates", 5, "--ddp-backend",
+        backend,
+    ]  # fmt: skip
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    workers_succeed("fairseq-train", *flags, "--save-dir", whole)
+    stopped.mkdir()
+    (middle,) = whole.glob("checkpoint_*_5.pt")
+    (stopped / "checkpoint_last.pt").write_bytes(middle.read_bytes())
+    workers_succeed("fairseq-train", *flags, "--save-dir", stopped)
+    expected, resumed = (torch.load(path / "checkpoint_last.pt") for path in (whole, stopped))
+    assert expected["task_state"]["place"] == resumed["task_state"]["place"]
+    assert expected["task_state"]["place"]["stage"] >= 2
+    for name, weight in expected["model"].items():
+        assert torch.equal(resumed["model"][name], weight), name
 
 
 @pytest.mark.training
