@@ -109,9 +109,9 @@ class AssociativeMemory(nn.Module):
         return (1 - known).clamp(0, 1).masked_fill(anew[:, None, None], 1)
 
     def _own(self, state: State, rows: Tensor) -> State:
-        exact = torch.promote_types(rows.dtype, torch.float32)
         if "A" in state:
-            return {name: state[name].to(exact) for name in ("A", "z")}
+            return {name: state[name] for name in ("A", "z")}
+        exact = torch.promote_types(rows.dtype, torch.float32)
         return {
             "A": rows.new_zeros(len(rows), self.features, rows.size(2), dtype=exact),
             "z": rows.new_zeros(len(rows), self.features, dtype=exact),

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fairseq_memtx.memory import AssociativeMemory
+from fairseq_memtx.memory import AssociativeMemory, Segment
 from fairseq_memtx.memory.associative_memory import key_features
+from fairseq_memtx.memory.state import emptied
 
 C, D, M = 5, 3, 2
 
@@ -72,7 +73,9 @@ class Slow:
 def test_it_computes_the_equations(correction):
     module, numbers = memory(correction), torch.Generator().manual_seed(2)
     state, slow = beginning(module, 3), [Slow(module) for _ in range(3)]
-    for _ in range(4):
+    for segment in range(4):
+        if segment == 2:  # one stream begins anew
+            state, slow[1] = emptied(state, torch.tensor([False, True, False])), Slow(module)
         rows = torch.randn(3, 4, C, generator=numbers, dtype=torch.float64)
         read = module.read(rows, state)
         state = module.write(rows[:, -M:], state)
@@ -172,3 +175,33 @@ def test_sums_along_a_text_are_of_float32(autocast):
     assert state["A"].dtype == state["z"].dtype == torch.float32
     assert read.dtype == row.dtype
     torch.testing.assert_close(state["z"], 600 * once["z"], rtol=1e-4, atol=0)
+
+
+def test_products_are_of_float32_under_autocast():
+    """Where bfloat16 has a key's numbers and a value's, and not their products."""
+    module = notebook().float()
+    state = {name: part.float() for name, part in beginning(module).items()}
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        state = module.write(torch.tensor([[KEY + VALUE]]), state)
+        read = module.read(torch.tensor([[[*KEY, 0, 0]]]), state)
+    torch.testing.assert_close(read[0, 0, D:], torch.tensor(VALUE), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_around_a_layer(writes):
+    """All rows read before it; the write block is written as the layer leaves it."""
+    module, numbers = memory(), torch.Generator().manual_seed(5)
+    before, rows = torch.randn(2, 2, 5, C, generator=numbers, dtype=torch.float64)
+    state = module.write(before[:, -M:], beginning(module, 2))
+    everything = torch.ones(2, 5, dtype=torch.bool)
+    segment = Segment(torch.ones(5, 5).triu(1).bool(), everything, None, everything[0], M, writes)
+
+    def layer(rows: Tensor, state: dict[str, Tensor], told: Segment):
+        assert told is segment
+        return 2 * rows + 1, {"cache": state["cache"] + rows}
+
+    output, after = module(layer, rows, {**state, "cache": before}, segment)
+    entered = rows + module.read(rows, state)
+    torch.testing.assert_close(output, 2 * entered + 1)
+    written = module.write(output[:, -M:], state) if writes else state
+    torch.testing.assert_close(after, {**written, "cache": before + entered})

@@ -231,6 +231,32 @@ def test_a_state_of_a_checkpoint_becomes_that_of_the_model():
     assert {holder.state[name].dtype for name in names} == {torch.bfloat16}
 
 
+@pytest.mark.parametrize("backbone", ["transformer-xl", "transformer"])
+def test_sums_of_a_text_stay_in_float32(backbone):
+    model, holder = build(*LAYER_MEMORY, "--backbone", backbone).bfloat16(), StateHolder()
+    for _ in range(2):
+        assert model(text(8), holder=holder)[0].dtype == torch.bfloat16
+    found = {name: part.dtype for name, part in holder.state.items()}
+    layers = {f"layers.{layer}.{part}": torch.float32 for layer in (0, 1) for part in "Az"}
+    assert found == {"memory": torch.bfloat16, **layers}
+
+
+@pytest.mark.parametrize(
+    ("flags", "correction"),
+    [
+        ([], True),
+        (["--associative-correction"], True),
+        (["--associative-correction", "true"], True),
+        (["--associative-correction", "False"], False),
+        (["--no-associative-correction"], False),
+    ],
+    ids=str,
+)
+def test_correction_is_on_and_can_be_turned_off(flags, correction):
+    layers = build(*LAYER_MEMORY, *flags).decoder.layers.children()
+    assert [layer.layer_memory.correction for layer in layers] == [correction] * 2
+
+
 def test_a_state_keeps_no_other_rows_in_store():
     """A view of memory or cache would keep all rows of its segment."""
     model, holder = build(*KINDS["memory and cache"]), StateHolder()
@@ -303,6 +329,27 @@ def test_a_stock_model_gains_memory(caplog):
     assert "memory extension: 0 memory tokens come from the checkpoint" in caplog.text
     tokens = text(2 * SEGMENT)
     assert not torch.allclose(ours(tokens)[0], stock(tokens)[0])
+
+
+@pytest.mark.parametrize("backbone", ["transformer", "transformer-xl"])
+@pytest.mark.parametrize("before", [["--memory-tokens", "3"], ["--memory-tokens", "0"]], ids=str)
+def test_layer_memory_is_added_to_a_trained_model(before, backbone, caplog):
+    """Nothing is read from it at first: the model is what it was, and learns on from there.
+
+    So it is with the memory of the paper, whose rows no token sees, where there was none before.
+    """
+    flags = ["--backbone", backbone]
+    old, tokens = build(*flags, *before), text(3 * SEGMENT)
+    added = LAYER_MEMORY if "3" in before else [*KINDS["layer memory"], "--memory-tokens", "2"]
+    ours = build(*flags, *before, *added, scale=0)
+    ours.load_state_dict(old.state_dict())
+    assert "the checkpoint has no layer memory; it is newly initialised" in caplog.text
+    logits = ours(tokens)[0]
+    torch.testing.assert_close(logits, old(tokens)[0])
+    logits.pow(2).sum().backward()
+    assert all(
+        layer.layer_memory.value_proj.weight.grad.any() for layer in ours.decoder.layers.children()
+    )
 
 
 def _same_sizes(stock) -> list[str]:

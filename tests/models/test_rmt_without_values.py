@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_rmt_lm import KINDS, SEGMENT, build, text
+from test_rmt_lm import ADAPTIVE, KINDS, SEGMENT, build, text
 
 from fairseq_memtx.criterions.segment_cross_entropy import SegmentCrossEntropy
 from fairseq_memtx.models.rmt_lm import ARCHITECTURES
@@ -54,6 +54,25 @@ def test_every_architecture_on_meta(arch, backbone):
     if "wiki103" in arch:
         flags += ["--adaptive-softmax-cutoff", "10,15"]
     _check_on_meta(build(*flags, arch=arch).float().to("meta"))
+
+
+@pytest.mark.parametrize(
+    ("arch", "layers", "channels"),
+    [("armt_lm", 6, 512), ("armt_lm_wiki103", 16, 410), ("armt_lm_tiny", 2, 64)],
+)
+def test_whole_presets_with_a_memory_in_every_layer(arch, layers, channels):
+    """Queries and keys of so many channels, values, and the strength with its bias."""
+    keys = 16 if "tiny" in arch else 64
+    with torch.device("meta"):
+        model = build(*ADAPTIVE, arch=arch, scale=0)
+    memories = [layer.layer_memory for layer in model.decoder.layers.children()]
+    assert len(memories) == layers
+    for memory in memories:
+        assert memory.correction
+        assert sum(p.numel() for p in memory.parameters()) == (
+            2 * keys * channels + channels**2 + channels + 1
+        )
+    assert not model.decoder.loop.reads
 
 
 def _check_on_meta(model) -> None:
