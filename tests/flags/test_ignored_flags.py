@@ -41,6 +41,7 @@ KINDS = [
     "rmt_lm",
     "rmt_lm --cache-length 3",
     "rmt_lm --memory-tokens 0",
+    "rmt_lm --layer-memory associative",
     f"rmt_lm {ADAPTIVE}",
     "rmt_lm --backbone transformer",
     "rmt_lm --backbone transformer --memory-tokens 0 --decoder-normalize-before",
@@ -105,7 +106,7 @@ def other_value(action: argparse.Action, before):
     """Another value for a flag than it has."""
     if action.dest in VALUES:
         return VALUES[action.dest]
-    if isinstance(action, argparse._StoreTrueAction):
+    if isinstance(action, argparse._StoreTrueAction) or isinstance(before, bool):
         return not before
     if action.type is float:
         return (before or 0) + 0.3

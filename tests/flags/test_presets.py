@@ -103,16 +103,23 @@ def test_language_model_of_hydra_is_that_of_the_command_line(arch):
     assert OmegaConf.load(presets.FOLDER / f"{arch}.yaml")._name == "rmt_lm"
 
 
-def test_language_model_by_hydra(toy_lm, tmp_path):
+@pytest.mark.parametrize(
+    ("arch", "flag", "says"),
+    [
+        ("rmt_lm_tiny", "cache_length=4", "MemoryTokens()"),
+        ("armt_lm_tiny", "associative_correction=false", "'associative_correction': False"),
+    ],
+)
+def test_language_model_by_hydra(arch, flag, says, toy_lm, tmp_path):
     output = succeed(
-        "fairseq-hydra-train", "--config-dir", presets.FOLDER.parent, "model=rmt_lm_tiny",
+        "fairseq-hydra-train", "--config-dir", presets.FOLDER.parent, f"model={arch}",
         "task=rmt_language_modeling", f"task.data='{toy_lm}'", "task.tokens_per_sample=8",
         "criterion=cross_entropy", "optimizer=adam", "common.cpu=true", "dataset.batch_size=2",
         f"common.user_dir='{presets.FOLDER.parents[1]}'", "optimization.max_update=3",
         "optimization.lr=[0.001]", "lr_scheduler=fixed", f"hydra.run.dir='{tmp_path}/run'",
-        "checkpoint.no_save=true", "+model.cache_length=4",
+        "checkpoint.no_save=true", f"+model.{flag}",
     )  # fmt: skip
-    assert "MemoryTokens()" in output
+    assert says in output
     assert "valid on 'valid' subset" in output
 
 
