@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import MemtxError
 from .peak_memory import PeakMemory
 from .state_holder import StateHolder
 
@@ -40,7 +41,10 @@ class LengthCurve:
         self.chance, self.file = chance, file
         self.points: list[Point] = []
         if file is not None:
-            file.write_text("")
+            try:
+                file.write_text("")
+            except OSError as cause:
+                raise MemtxError(f"{file} cannot be written: {cause.strerror}") from cause
 
     def step(self, sample: dict[str, Any], model: Any) -> None:
         """Read one window.

@@ -9,6 +9,7 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_memtx.data.facts.curve_windows import WINDOW, CurveWindows
+from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.modules import length_curve
 from fairseq_memtx.modules.length_curve import LengthCurve
 from fairseq_memtx.modules.peak_memory import FORGET, PeakMemory
@@ -100,3 +101,8 @@ def test_an_earlier_peak_is_forgotten():
     del block
     second = PeakMemory(torch.device("cpu"))
     assert high - second.megabytes() > 300
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path):
+    with pytest.raises(MemtxError, match=r"missing/curve.jsonl cannot be written: No such file"):
+        LengthCurve(0.25, tmp_path / "missing" / "curve.jsonl")

@@ -252,3 +252,10 @@ def test_a_curve_needs_a_number_of_rows():
     task.load_dataset("valid")
     with pytest.raises(MemtxError, match="--length-curve needs --batch-size"):
         task.get_batch_iterator(task.dataset("valid"), max_tokens=100)
+
+
+def test_a_file_needs_a_curve():
+    task, _, _ = setup("--length-curve-file", "curve")
+    task.load_dataset("valid")
+    with pytest.raises(MemtxError, match="--length-curve-file needs --length-curve"):
+        task.get_batch_iterator(task.dataset("valid"), max_sentences=4)
