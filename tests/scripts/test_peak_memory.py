@@ -4,8 +4,9 @@ import os
 from typing import NamedTuple
 
 import pytest
+import torch
 from benchmarks.long_documents import in_own_process, times_of
-from benchmarks.peak_memory import new_process
+from benchmarks.peak_memory import Peak, new_process
 
 
 class Pid(NamedTuple):
@@ -42,3 +43,9 @@ def test_models_of_long_documents_are_timed_each_in_its_own_process_unless_asked
     assert len({*times["one"], *times["other"], os.getpid()}) == 3
     times = times_of(trainings, 2, one_process=True)
     assert times == {"one": [os.getpid()] * 2, "other": [os.getpid()] * 2}
+
+
+def test_what_was_held_before_does_not_count():
+    with Peak("cpu") as peak:
+        held = torch.ones(30 * 2**18)  # 30 MiB
+    assert 25 < peak.mebibytes < 60, len(held)
