@@ -56,6 +56,8 @@ class LengthCurveTask(FairseqTask):
     def get_batch_iterator(self, dataset: FactRows, **kwargs: Any) -> Any:
         """fairseq's, or that of windows, which needs a model with segments and a batch size."""
         if not self.cfg.length_curve:
+            if self.cfg.length_curve_file:
+                raise MemtxError("--length-curve-file needs --length-curve, such as 8,32,128")
             return super().get_batch_iterator(dataset, **kwargs)
         if not self.reads_segments:
             raise MemtxError("--length-curve is for models with segments, such as --arch rmt_lm")
