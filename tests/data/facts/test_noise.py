@@ -87,6 +87,13 @@ def test_a_passage_goes_round_in_its_part(text):
     noise = TextNoise(text, 20)
     parts = {name: len(noise.parts[name].tokens) for name in noise.parts}
     assert sum(parts.values()) == len(TEXT.split())
+    sentences = [len(noise.parts[name].begins) for name in noise.parts]
+    total = sum(sentences)
+    assert sentences == [
+        total * 8 // 10,
+        total * 9 // 10 - total * 8 // 10,
+        total - total * 9 // 10,
+    ]
     whole = np.concatenate([noise.parts[name].tokens for name in ("train", "valid", "test")])
     assert [noise.words[place] for place in whole] == TEXT.split()
     length = parts["valid"]

@@ -146,7 +146,7 @@ def test_some_rows_are_shorter():
     assert (np.diff(rows.sizes[order]) >= 0).all()
     assert (FactRows(made, 32, 4).sizes == 128).all()
     made.set_epoch(2)
-    assert not np.array_equal(FactRows(made, 32, 4, shorter=0.5).sizes, rows.sizes)
+    assert not np.array_equal(FactRows(made, 32, 4, shorter=0.5, least=2).sizes, rows.sizes)
 
 
 def test_rows_of_two_lengths_in_a_batch():
@@ -163,6 +163,8 @@ def test_a_story_that_does_not_fit():
     with pytest.raises(MemtxError, match="has more than the 16 tokens of a row"):
         made.row(0, 16)
     assert least_segments(made.teller, 16) == 2
+    exactly = slowly(made, 0, 23)
+    assert words_of(made.row(0, 23), made, 0, 23) == exactly, "five facts and a question"
 
 
 def test_windows_of_a_curve_are_the_rows():

@@ -54,6 +54,9 @@ def test_a_list_is_one_answer(folder):
     ((story,),) = read_babi(folder / NAME.format("test"))
     assert story.answer == "apple,football"
     assert Babi(folder, "qa1").tell(random.Random(0), "test") == story
+    for part in ("train", "test"):
+        (folder / NAME.format(part)).rename(folder / f"qa20_{part}.txt")
+    assert Babi(folder, "qa20").tell(random.Random(0), "test") == story
 
 
 def test_lines_of_another_system(folder):
