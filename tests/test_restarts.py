@@ -24,6 +24,7 @@ RUNS = {
     "rmt_lm": [
         "--task", "rmt_language_modeling", "--arch", "rmt_lm_tiny", "--tokens-per-sample", 16,
         "--batch-size", 6, "--cache-length", 4, "--criterion", "cross_entropy", "--max-epoch", 3,
+        "--layer-memory", "associative", "--associative-channels", 8,
         "--segment-curriculum", "1:6,2:10,3", "--stride-segments", 1, "--num-workers", 1,
     ],
     "gmat_roberta": [

@@ -147,6 +147,32 @@ def test_two_workers_are_one_that_reads_what_both_read(family, trained_by_two, f
             torch.testing.assert_close(together, whole, rtol=0, atol=1e-4)
 
 
+def test_two_workers_with_a_memory_in_every_layer(flags_of, tmp_path):
+    """Nothing reads what the last segment writes, and data parallelism is not to wait for that."""
+    flags = ["--layer-memory", "associative", "--associative-channels", 8, "--max-update", 6]
+    succeed(
+        "fairseq-train",
+        *flags_of("rmt_lm", *flags, "--save-dir", tmp_path / "one"),
+        *ONE_WORKER["rmt_lm"],
+    )
+    of_one = last(tmp_path / "one")
+    (whole,) = of_one["extra_state"]["train_iterator"]["streams"]
+    for backend in (DEFAULT, LEGACY):
+        folder = tmp_path / backend
+        workers_succeed(
+            "fairseq-train",
+            *flags_of("rmt_lm", *flags, "--ddp-backend", backend, "--save-dir", folder),
+        )
+        of_two = last(folder)
+        for name, value in of_one["model"].items():
+            torch.testing.assert_close(of_two["model"][name], value, rtol=0, atol=1e-5, msg=name)
+        streams = of_two["extra_state"]["train_iterator"]["streams"]
+        assert "layers.1.A" in whole
+        for name, value in whole.items():
+            together = torch.cat([state[name] for state in streams])
+            torch.testing.assert_close(together, value, rtol=0, atol=1e-4)
+
+
 def test_a_worker_whose_streams_are_over_waits_for_the_others(flags_of, tmp_path):
     """One of two streams has 13 segments and the other 12: the second worker's last is empty."""
     streams = ["--tokens-per-sample", 68, "--window-segments", 1, "--update-freq", 1]
