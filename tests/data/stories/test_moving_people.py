@@ -73,7 +73,7 @@ def test_where_is_something(facts, seed):
 
 
 @settings(deadline=None, max_examples=200)
-@given(**SIZES)
+@given(**(SIZES | {"facts": st.integers(3, 60)}))  # so many that things come again to a place
 def test_where_was_something_before(facts, seed):
     """Back in time: until it was last there, on until it was not, but somewhere else."""
     story = told("qa3", facts, seed)
