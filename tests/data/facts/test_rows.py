@@ -17,8 +17,8 @@ from fairseq_memtx.data.stories import make_teller
 from fairseq_memtx.errors import MemtxError
 
 
-def examples(placement="anywhere", split="train", size=40, seed=1, facts=3, text=None):
-    teller = make_teller("one", facts, 5, 6)
+def examples(placement="anywhere", split="train", size=40, seed=1, facts=3, text=None, asked=1):
+    teller = make_teller("one", facts, 5, 6, asked=asked)
     noise = make_noise(text, None, 32)
     dictionary = dictionary_of([*teller.words, *noise.vocabulary])
     return FactsInNoise(teller, noise, dictionary, placement, size, seed, split)
@@ -168,7 +168,7 @@ def test_a_story_that_does_not_fit():
 
 
 def test_windows_of_a_curve_are_the_rows():
-    made = examples(size=5, split="valid")
+    made = examples(size=5, split="valid", asked=2)  # of which the last counts
     windows = CurveWindows(made, 4, [8, WINDOW + 6], batch_size=2)
     assert len(windows) == 3 * 1 + 3 * 2
     read: dict[tuple[int, int], list[int]] = {}
