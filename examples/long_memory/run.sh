@@ -9,6 +9,7 @@
 # each. Stopped and started again, it goes on: what is finished is not done twice, and a training
 # goes on from its checkpoint.
 set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/end_together.sh"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 part=all
 case ${1:-} in
@@ -113,12 +114,16 @@ fail() {
 }
 
 beside() { # COMMAND: beside at most one other
-    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
+    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do next; done
     "$@" &
 }
 
 finish() { # wait for what still runs
-    while [ -n "$(jobs -p)" ]; do wait -n; done
+    while [ -n "$(jobs -p)" ]; do next; done
+}
+
+next() { # wait for a run; one that failed ends the others
+    wait -n || kill -s TERM 0
 }
 
 ten_million() { # MODEL SEED: two rows, a quarter of an hour and more
