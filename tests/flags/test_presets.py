@@ -106,8 +106,8 @@ def test_language_model_of_hydra_is_that_of_the_command_line(arch):
 @pytest.mark.parametrize(
     ("arch", "flag", "says"),
     [
-        ("rmt_lm_tiny", "cache_length=4", "MemoryTokens()"),
-        ("armt_lm_tiny", "associative_correction=false", "'associative_correction': False"),
+        ("rmt_lm_tiny", "+model.cache_length=4", "MemoryTokens()"),
+        ("armt_lm_tiny", "model.associative_correction=false", "'associative_correction': False"),
     ],
 )
 def test_language_model_by_hydra(arch, flag, says, toy_lm, tmp_path):
@@ -117,7 +117,7 @@ def test_language_model_by_hydra(arch, flag, says, toy_lm, tmp_path):
         "criterion=cross_entropy", "optimizer=adam", "common.cpu=true", "dataset.batch_size=2",
         f"common.user_dir='{presets.FOLDER.parents[1]}'", "optimization.max_update=3",
         "optimization.lr=[0.001]", "lr_scheduler=fixed", f"hydra.run.dir='{tmp_path}/run'",
-        "checkpoint.no_save=true", f"+model.{flag}",
+        "checkpoint.no_save=true", flag,
     )  # fmt: skip
     assert says in output
     assert "valid on 'valid' subset" in output

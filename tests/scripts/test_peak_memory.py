@@ -47,5 +47,6 @@ def test_models_of_long_documents_are_timed_each_in_its_own_process_unless_asked
 
 def test_what_was_held_before_does_not_count():
     with Peak("cpu") as peak:
-        held = torch.ones(30 * 2**18)  # 30 MiB
-    assert 25 < peak.mebibytes < 60, len(held)
+        # More than malloc ever takes from what was freed before, and is in store still.
+        held = torch.ones(80 * 2**18)  # 80 MiB
+    assert 75 < peak.mebibytes < 110, len(held)
