@@ -107,7 +107,7 @@ def read_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
             lines = merges_file.read_text(encoding="utf-8").splitlines()
             merges = [line for line in lines if line and not line.startswith("#version")]
         elif both.is_file():  # all that transformers 5 writes
-            source = both
+            source = merges_file = both
             tokenizer = read_json(both)
             vocabulary = dict(tokenizer["model"]["vocab"])
             for word in tokenizer["added_tokens"]:
@@ -129,7 +129,9 @@ def read_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
         raise MemtxError(f"{source} is not the tokenizer of a RoBERTa or GPT-2 ({told})") from cause
     for merge in merges:
         if len(merge.split()) != 2:
-            raise MemtxError(f"{merges_file} has the line '{merge}', which is no pair of pieces")
+            raise MemtxError(
+                f"{merges_file} has the merge '{merge}', which is no pair of pieces: copy it again"
+            )
     if sorted(vocabulary.values()) != list(range(vocab_size)):
         raise MemtxError(
             f"{source} has {len(vocabulary)} words, and config.json a vocab_size of {vocab_size}: "

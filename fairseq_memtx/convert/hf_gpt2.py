@@ -29,6 +29,7 @@ from typing import Any
 import torch
 
 from ..errors import MemtxError
+from ..models.rmt_flags import RmtLanguageModelConfig, positions
 from ..written_aside import folder_aside
 from .gpt2_words import read_words
 from .hf_gpt2_weights import BASE, UNUSED, ours_from_hugging_face
@@ -151,13 +152,12 @@ def model_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 def segment_length(wanted: int | None, settings: dict[str, Any]) -> int:
     """Tokens of a segment: as many as are wanted, or as there are positions for."""
-    longest = settings["max_target_positions"]
-    if settings.get("memory_positions") == "running":
-        blocks = 1 if settings.get("memory_recurrence") == "none" else 2
-        longest -= blocks * settings["memory_tokens"]
+    model = RmtLanguageModelConfig(tokens_per_sample=0, **settings)
+    longest = settings["max_target_positions"] - positions(model)
     if not 0 < (wanted or longest) <= longest:
         raise MemtxError(
-            f"segments of {wanted or 1} tokens have no room: there are positions for {longest}"
+            f"segments of {wanted or 1} tokens have no room: there are positions for {longest}, "
+            "give a shorter --segment-length"
         )
     return wanted or longest
 

@@ -40,7 +40,6 @@ def take_memory(
     for name in list(weights):
         plain = AROUND.sub(r"\1.", name).removeprefix(f"{CELL}.model.")
         weights[plain] = weights.pop(name)
-    own = weights.take_named(LAYER_MEMORY)
     places = len(weights.look("transformer.wpe.weight", -1, channels))
     if places not in (positions, positions + len(memory)):
         raise MemtxError(
@@ -52,11 +51,11 @@ def take_memory(
         "causal_memory": True,
         "memory_positions": "running" if places == positions else "own",
     }
-    if own:
-        keys = own["decoder.layers.0.layer_memory.key_proj.weight"]
+    if any(".W_m" in name for name in weights):
+        keys = weights.look("transformer.h.0.W_mk.weight", -1, channels)
         settings |= {
             "memory_recurrence": "none",
             "layer_memory": "associative",
             "associative_channels": len(keys),
         }
-    return {"decoder.memory.weight": memory, **own}, settings
+    return {"decoder.memory.weight": memory, **weights.take_named(LAYER_MEMORY)}, settings

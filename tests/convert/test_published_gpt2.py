@@ -145,6 +145,11 @@ def without(state: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor
             r"layers\.1\.layer_memory\.key_proj\.weight has the shape None",
         ),
         (
+            without(weights(True), f"{CELL}.h.0.W_mk.weight"),
+            [],
+            r"has no transformer\.h\.0\.W_mk\.weight: it is of another model or cut off",
+        ),
+        (
             weights(True) | {f"{CELL}.h.0.W_me.weight": torch.ones(2)},
             [],
             r"weights that cannot be converted: transformer\.h\.0\.W_me",
