@@ -4,7 +4,7 @@ Shapes, in every file of this folder: ``B`` batch, ``T`` source length, ``M`` me
 ``C`` channels, ``H`` heads.
 """
 
-from .associative_memory import AssociativeMemory
+from .associative_memory import AssociativeMemory, around
 from .attention_capture import AttentionMaps, capture_attention
 from .bottleneck_skip import AttentionToMemoryAndSelf
 from .continued_text import ContinuedText
@@ -62,6 +62,7 @@ __all__ = [
     "TransformerLayer",
     "TransformerXLLayer",
     "WindowAttention",
+    "around",
     "attend",
     "capture_attention",
     "detached",

@@ -7,6 +7,7 @@ Shapes: ``B`` streams, ``N`` rows, ``M`` rows of the write block, ``C`` channels
 a key's features.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -116,6 +117,11 @@ class AssociativeMemory(nn.Module):
             "A": rows.new_zeros(len(rows), self.features, rows.size(2), dtype=exact),
             "z": rows.new_zeros(len(rows), self.features, dtype=exact),
         }
+
+
+def around(memory: AssociativeMemory | None, layer: Layers) -> Layers:
+    """A layer with its memory, if it has one."""
+    return layer if memory is None else partial(memory, layer)
 
 
 def _under(keys: Tensor, state: State) -> Tensor:

@@ -7,12 +7,11 @@ Shapes: ``B`` streams, ``N`` rows at hand, ``R`` rows of their segment up to the
 """
 
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from .associative_memory import AssociativeMemory
+from .associative_memory import AssociativeMemory, around
 from .segment import Segment
 from .softmax_attention import AttentionSoftmax
 from .state import State, inside, under
@@ -95,9 +94,7 @@ class TransformerLayer(nn.Module):
             state: the layer's memory; while a segment is written, also ``keys`` and ``values``.
             segment: what is known of the rows.
         """
-        if self.layer_memory is None:
-            return self._run(rows, state, segment)
-        return cast(tuple[Tensor, State], self.layer_memory(self._run, rows, state, segment))
+        return around(self.layer_memory, self._run)(rows, state, segment)
 
     def _run(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         """Without its memory."""

@@ -10,11 +10,10 @@ from functools import partial
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .associative_memory import AssociativeMemory
+from .associative_memory import AssociativeMemory, around
 from .relative_attention import RelativeAttention, distance_embedding
 from .row_cache import with_rows
 from .segment import Segment
-from .segment_loop import Layers
 from .state import State, inside, under
 
 
@@ -73,10 +72,8 @@ class TransformerXLLayer(nn.Module):
             positions: `RelativeAttention.positions` of ``S + R`` rows.
             biases: those that all layers share, ``2 x H x D``.
         """
-        run: Layers = partial(self._run, positions=positions, biases=biases)
-        if self.layer_memory is not None:
-            run = partial(self.layer_memory, run)
-        return run(rows, state, segment)
+        run = partial(self._run, positions=positions, biases=biases)
+        return around(self.layer_memory, run)(rows, state, segment)
 
     def _run(
         self, rows: Tensor, state: State, segment: Segment, positions: Tensor, biases: Tensor

@@ -11,7 +11,7 @@ from fairseq.models.transformer import TransformerDecoder
 from fairseq.modules import PositionalEmbedding
 from torch import Tensor, nn
 
-from ..memory import Layers, Segment, SegmentPositions, State, inside, under
+from ..memory import Segment, SegmentPositions, State, around, inside, under
 from .segment_decoder import NEVER, SegmentDecoder
 
 
@@ -58,9 +58,7 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
         for name, layer in self.layers.named_children():
             own = inside(state, name)
             if name not in dropped:
-                run: Layers = partial(_run_layer, layer, forbidden)
-                if layer.layer_memory is not None:
-                    run = partial(layer.layer_memory, run)
+                run = around(layer.layer_memory, partial(_run_layer, layer, forbidden))
                 x, own = run(x, own, segment)
             after.update(under(name, own))
         return (x if self.layer_norm is None else self.layer_norm(x)), after

@@ -15,8 +15,9 @@ from fairseq_memtx.errors import MemtxError
 
 COMMANDS = [
     "prepare translation", "prepare language-model", "prepare classification", "prepare numbers",
-    "average", "convert transformer-xl", "convert hf-roberta", "convert hf-gpt2", "plot memory",
-    "plot training", "plot progress", "arches", "flags", "doctor",
+    "average", "convert transformer-xl", "convert hf-roberta", "convert hf-gpt2", "export",
+    "plot memory", "plot training", "plot length-curve", "plot progress", "arches", "flags",
+    "doctor",
 ]  # fmt: skip
 SLOW = {"torch", "fairseq", "numpy", "hydra", "omegaconf", "matplotlib", "sacremoses", "tqdm"}
 

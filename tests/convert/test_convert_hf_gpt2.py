@@ -15,6 +15,8 @@ from hugging_face_folders import (
     MERGES,
     PIECES,
     TEXTS,
+    bpe_of,
+    folders,
     set_config,
     set_weights,
     set_words,
@@ -31,14 +33,6 @@ END = "<|endoftext|>"
 SIZES = {"n_embd": 16, "n_layer": 3, "n_head": 4, "n_positions": 32}
 OFFICIAL = [*PIECES, END]
 THEIR_OWN = [END, *reversed(PIECES)]
-
-
-@pytest.fixture(scope="module")
-def transformers():
-    """The package, whose import takes seconds."""
-    import transformers
-
-    return transformers
 
 
 def make(transformers, folder: Path, words: list[str] = OFFICIAL, **settings: Any):
@@ -60,29 +54,7 @@ def make(transformers, folder: Path, words: list[str] = OFFICIAL, **settings: An
     return model
 
 
-@pytest.fixture(scope="module")
-def published(transformers, tmp_path_factory):
-    """A model in a folder of Hugging Face."""
-    folder = tmp_path_factory.mktemp("hugging face") / "model"
-    return make(transformers, folder), folder
-
-
-@pytest.fixture(scope="module")
-def printed(published, tmp_path_factory) -> tuple[Path, str]:
-    """What the command makes of it, and what it prints."""
-    output = tmp_path_factory.mktemp("converted") / "a folder/model"
-    return output, succeed("fairseq-memtx", *CONVERT, published[1], output)
-
-
-@pytest.fixture(scope="module")
-def converted(printed) -> Path:
-    return printed[0]
-
-
-@pytest.fixture
-def folder(published, tmp_path) -> Path:
-    """A copy to spoil."""
-    return Path(shutil.copytree(published[1], tmp_path / "hf"))
+transformers, published, printed, converted, folder = folders("hf-gpt2", make)
 
 
 def convert(*arguments: object) -> None:
@@ -92,10 +64,8 @@ def convert(*arguments: object) -> None:
 
 def load(folder: Path, file: str = "model.pt", **overrides: Any):
     """The interface of fairseq to a converted model."""
-    files = {"encoder_json": "encoder.json", "vocab_bpe": "vocab.bpe"}
-    bpe = {f"gpt2_{name}": str(folder / file) for name, file in files.items()}
     hub = RmtLanguageModel.from_pretrained(
-        str(folder), file, str(folder), bpe="gpt2", **bpe, **overrides
+        str(folder), file, str(folder), bpe="gpt2", **bpe_of(folder), **overrides
     )
     return hub.eval()
 

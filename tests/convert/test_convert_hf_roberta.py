@@ -17,6 +17,9 @@ from hugging_face_folders import (
     MERGES,
     PIECES,
     TEXTS,
+    bpe_of,
+    folders,
+    join_files,
     set_config,
     set_weights,
     set_words,
@@ -50,14 +53,6 @@ def vocabulary(order: str = "official") -> dict[str, int]:
     return {word: row for row, word in enumerate(words)}
 
 
-@pytest.fixture(scope="module")
-def transformers():
-    """The package, whose import takes seconds."""
-    import transformers
-
-    return transformers
-
-
 def make(transformers, folder: Path, order: str = "official", **settings: Any):
     """Write a small random model, with a tokenizer; the model."""
     words = vocabulary(order)
@@ -78,29 +73,7 @@ def make(transformers, folder: Path, order: str = "official", **settings: Any):
     return model
 
 
-@pytest.fixture(scope="module")
-def published(transformers, tmp_path_factory):
-    """A model in a folder of Hugging Face."""
-    folder = tmp_path_factory.mktemp("hugging face") / "model"
-    return make(transformers, folder), folder
-
-
-@pytest.fixture(scope="module")
-def printed(published, tmp_path_factory) -> tuple[Path, str]:
-    """What the command makes of it, and what it prints."""
-    dest = tmp_path_factory.mktemp("converted") / "a folder/model"
-    return dest, succeed("fairseq-memtx", *CONVERT, published[1], dest)
-
-
-@pytest.fixture(scope="module")
-def converted(printed) -> Path:
-    return printed[0]
-
-
-@pytest.fixture
-def folder(published, tmp_path) -> Path:
-    """A copy to spoil."""
-    return Path(shutil.copytree(published[1], tmp_path / "hf"))
+transformers, published, printed, converted, folder = folders("hf-roberta", make)
 
 
 def convert(folder: Path, dest: Path) -> None:
@@ -110,9 +83,7 @@ def convert(folder: Path, dest: Path) -> None:
 
 def load(folder: Path, kind=RobertaModel):
     """The interface of fairseq to a converted model."""
-    files = {"encoder_json": "encoder.json", "vocab_bpe": "vocab.bpe"}
-    bpe = {f"gpt2_{name}": str(folder / file) for name, file in files.items()}
-    return kind.from_pretrained(str(folder), **bpe).eval()
+    return kind.from_pretrained(str(folder), **bpe_of(folder)).eval()
 
 
 def rows(pad: int, bos: int, eos: int, words: int) -> torch.Tensor:
@@ -196,6 +167,13 @@ def test_tokens_are_the_same(transformers, published, converted, folder, tmp_pat
             assert hub.encode(text).tolist() == expected
             assert hub.decode(hub.encode(text)) == text
     assert (made / "dict.txt").read_text() == (converted / "dict.txt").read_text()
+
+
+def test_merges_that_are_lines_of_one_file(converted, folder, tmp_path):
+    join_files(folder)
+    convert(folder, tmp_path / "made")
+    for name in ("dict.txt", "encoder.json", "vocab.bpe"):
+        assert (tmp_path / "made" / name).read_text() == (converted / name).read_text()
 
 
 def test_dictionary(converted):
@@ -302,7 +280,8 @@ def test_what_differs_is_told(folder, tmp_path, capsys):
         (lambda f: set_config(f, vocab_size=9), "vocab.json has 274 words, .* vocab_size of 9"),
         (lambda f: set_config(f, pad_token_id=3), "has <pad> in row 1, and config.json"),
         (lambda f: (f / "merges.txt").unlink(), "neither vocab.json and merges.txt nor"),
-        (lambda f: (f / "merges.txt").write_text("a b c\n"), "the line 'a b c', which is no pair"),
+        (lambda f: (f / "merges.txt").write_text("a b c\n"), "the merge 'a b c', which is no pair"),
+        (lambda f: join_files(f, ["a b c"]), "tokenizer.json has the merge 'a b c', which is no"),
         (lambda f: (f / "merges.txt").write_text("h e\n"), "vocab.json has the word .*, which"),
         (lambda f: (f / "vocab.json").write_text("[1, 2]"), "vocab.json is not the tokenizer of a"),
         (lambda f: set_words(f, {"<s>": 0}), "vocab.json has no <pad>: it is not RoBERTa's"),

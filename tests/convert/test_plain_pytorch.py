@@ -161,3 +161,12 @@ def test_other_logits_are_refused(kind):
     model.decoder.embed_scale *= 1.1
     with pytest.raises(MemtxError, match="plain PyTorch gives it other logits"):
         check_equal(model, plain)
+
+
+def test_another_memory_is_refused():
+    """Which tells from the second segment on."""
+    model = make("memory")
+    plain = plain_model(model, words().symbols)
+    model.decoder.memory_settings["recurrent"] = False
+    with pytest.raises(MemtxError, match="plain PyTorch gives it other logits"):
+        check_equal(model, plain)
