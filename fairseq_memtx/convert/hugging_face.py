@@ -91,9 +91,10 @@ def read_file(path: Path, base: str, unused: re.Pattern[str]) -> Weights:
         if unused.search(name):
             del weights[name]
         elif not weights[name].is_floating_point():
-            raise MemtxError(f"{weights.path} has {name} in {weights[name].dtype}: it is quantised")
-        elif not weights[name].isfinite().all():
-            raise MemtxError(f"{weights.path} has {name} with values that are no numbers")
+            raise MemtxError(
+                f"{weights.path} has {name} in {weights[name].dtype}: it is quantised, use the "
+                "model that it was made of"
+            )
         else:
             weights[name] = weights[name].float()
     return weights

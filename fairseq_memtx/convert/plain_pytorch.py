@@ -113,7 +113,7 @@ def settings(decoder: Any, come: list[Words], go: list[Words]) -> LanguageModelS
         positions="learned" if rows else "none" if positions is None else "sinusoidal",
         position_rows=rows,
         output_bands=bands(go),
-        output_channels=decoder.args.decoder_output_dim,
+        output_channels=args.decoder_output_dim,
         output_bias=go[0].bias is not None,
         padding=decoder.padding_idx,
         segment_length=decoder.segment_length,

@@ -68,14 +68,15 @@ def load(folder: str | Path) -> SegmentLanguageModel:
         with torch.device("meta"):
             model = SegmentLanguageModel(settings, symbols)
     except (ValueError, TypeError, RuntimeError) as cause:
-        raise ValueError(f"{path} makes no model: {str(cause).splitlines()[0]}") from cause
+        wrong = str(cause).splitlines()[0]
+        raise ValueError(f"{path} makes no model: {wrong}: export the model again") from cause
     needed = model.state_dict()
     for name in sorted(needed.keys() | weights.keys()):
         found, wanted = (tuple(w[name].shape) if name in w else None for w in (weights, needed))
         if found != wanted:
             raise ValueError(
                 f"{path.with_name(WEIGHTS)} does not fit {CONFIGURATION}: {name} has the shape "
-                f"{found} and is to have {wanted}"
+                f"{found} and is to have {wanted}: export the model again"
             )
     model.load_state_dict(weights, assign=True)
     return model.eval()
@@ -89,7 +90,7 @@ def _configuration(path: Path) -> dict[str, Any]:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as cause:
-        raise ValueError(f"{path} cannot be read: {cause}") from cause
+        raise ValueError(f"{path} cannot be read: {cause}: export the model again") from cause
     if not isinstance(told, dict) or "format" not in told:
         raise ValueError(f"{path} is of no model: give what fairseq-memtx export wrote")
     if told["format"] != FORMAT:

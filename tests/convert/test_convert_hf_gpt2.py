@@ -343,6 +343,8 @@ def test_what_differs_is_told(folder, tmp_path, capsys):
         (lambda f: (f / "model.safetensors").unlink(), "neither model.safetensors nor pytorch_mod"),
         (lambda f: set_weights(f, transformer__wte__weight=torch.ones(9, 16)), r"shape \(9, 16\)"),
         (lambda f: set_weights(f, lm_head__weight=torch.ones(268, 16)), "lm_head.weight of its"),
+        (lambda f: set_weights(f, q=torch.ones(9).int()), "has q in torch.int32: it is"),
+        (lambda f: set_weights(f, transformer__ln_f__bias=torch.ones(16) / 0), "ln_f.bias has"),
         (lambda f: set_weights(f, score__weight=torch.ones(2, 16)), "converted: score.weight"),
         (lambda f: set_config(f, tie_word_embeddings=False), "has no lm_head.weight"),
     ],
@@ -356,9 +358,11 @@ def test_refusals(spoil, says, folder, tmp_path):
 
 
 def set_flag(folder: Path, name: str, value: Any) -> None:
-    """Change a setting of a checkpoint."""
+    """Change a setting of a checkpoint; ``...`` takes it out."""
     state = torch.load(folder / "model.pt", weights_only=False)
     state["cfg"]["model"][name] = value
+    if value is ...:
+        del state["cfg"]["model"][name]
     torch.save(state, folder / "model.pt")
 
 
@@ -371,6 +375,7 @@ def set_flag(folder: Path, name: str, value: Any) -> None:
         (lambda f: set_flag(f, "no_scale_embedding", False), "--no-scale-embedding False, and a"),
         (lambda f: set_flag(f, "activation_fn", "linear"), "--activation-fn linear, which no"),
         (lambda f: set_flag(f, "no_decoder_final_norm", True), "--no-decoder-final-norm True"),
+        (lambda f: set_flag(f, "predict_words_only", ...), "--predict-words-only None, and a"),
         (lambda f: set_flag(f, "_name", "transformer_lm"), "is no rmt_lm: only such a model"),
     ],
 )  # fmt: skip

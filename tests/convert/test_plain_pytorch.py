@@ -102,6 +102,12 @@ def test_it_reads_what_fairseqs_model_reads(kind, tmp_path):
     torch.testing.assert_close(torch.cat(steps, dim=1), whole)
 
 
+def test_a_model_that_is_older_than_its_activation():
+    model = build("--activation-fn", "gelu")
+    model.load_state_dict({**model.state_dict(), "decoder.version": torch.tensor([3.0])})
+    check_equal(model, plain_model(model, words().symbols))
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("kind", ["memory and cache", "fairseq's layers", "adaptive softmax"])
 def test_in_float32(kind, tmp_path):

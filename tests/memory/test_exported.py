@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -123,6 +124,7 @@ def test_a_configuration_is_checked_before_it_is_believed(folder, parts, says):
         load(folder)
     assert "\n" not in str(error.value)
     assert str(folder) in str(error.value)
+    assert re.search("(export the model again|give what .* export wrote)$", str(error.value))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\xff", "null", "3", '["format"]'])
