@@ -170,9 +170,9 @@ def _parts(softmax: Any) -> list[Any]:
 
 
 def _matrix(projection: Any) -> Tensor:
-    """Of a projection; a copy where it is an adaptive input's, read the other way round."""
+    """Of a projection; where it is an adaptive input's, that is read the other way round."""
     weight = projection.weight
-    return weight.t().clone() if getattr(projection, "transpose", False) else weight
+    return weight.t() if getattr(projection, "transpose", False) else weight
 
 
 @torch.no_grad()
