@@ -70,10 +70,10 @@ def _build_criterion(build: Any, cfg: Any, task: Any, from_checkpoint: bool = Fa
 
 
 def _begin_training(
-    begin: Any, trainer: Any, cfg: Any, task: Any, model: Any, criterion: Any, *more: Any
+    begin: Any, trainer: Any, cfg: Any, task: Any, model: Any, criterion: Any, *args: Any, **kw: Any
 ) -> None:
     combinations.check_output(model, criterion)
-    begin(trainer, cfg, task, model, criterion, *more)
+    begin(trainer, cfg, task, model, criterion, *args, **kw)
 
 
 def _arch(run: Any) -> str | None:

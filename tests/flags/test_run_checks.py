@@ -8,6 +8,7 @@ from conftest import fail, words
 from fairseq import criterions, models, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.models import ARCH_CONFIG_REGISTRY
+from fairseq.trainer import Trainer
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.flags import ignored_flags, run_checks
@@ -166,3 +167,11 @@ def test_commands_end_in_one_line(toy_lm, toy_data):
         line = fail("fairseq-train", data, *plugin, *flags)
         assert line.startswith("fairseq-memtx: error: ")
         assert says in line
+
+
+def test_a_trainer_is_looked_at_however_it_is_called():
+    """That of Megatron hands on by name what fairseq-train gives in order."""
+    model = Namespace(decoder=Namespace(adaptive_softmax=None))
+    criterion = object.__new__(criterions.CRITERION_REGISTRY["adaptive_loss"])
+    with pytest.raises(MemtxError, match="--criterion adaptive_loss needs"):
+        Trainer(None, None, model, criterion, quantizer=None)
