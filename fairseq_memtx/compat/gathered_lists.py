@@ -12,7 +12,7 @@ UPSTREAM = "https://github.com/facebookresearch/fairseq/issues/1491"
 
 
 @around("fairseq.distributed.utils:all_gather_list", told_by="ByteTensor")
-def mend(unmended: Any, data: Any, group: Any = None, max_size: int = 0) -> list[Any]:
+def mend(unmended: Any, data: Any, group: Any = None, max_size: int = 16384) -> list[Any]:
     """Let workers without a GPU exchange lists of figures, of any size.
 
     fairseq's ``all_gather_list`` (``distributed/utils.py``), by which ``fairseq-validate`` sums the
