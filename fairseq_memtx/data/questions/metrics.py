@@ -46,7 +46,7 @@ def squad_1_1(prediction: str, golds: Sequence[str]) -> Score:
 
 
 def squad_2_0(prediction: str, golds: Sequence[str]) -> Score:
-    """As `squad_1_1`; without golds, as for an unanswerable question, no answer is right."""
+    """As `squad_1_1`; of an unanswerable question, which has no golds, only ``""`` is right."""
     prediction = normalise(prediction)
     # Golds of articles and punctuation alone do not count beside others.
     golds = [gold for gold in map(normalise, golds) if gold]
