@@ -93,7 +93,9 @@ class FactsInNoiseTask(LengthCurveTask, DrawnLanguageTask):
     """Train a language model to keep facts, and count the questions that it answers."""
 
     ignored_flags = (
-        Ignored("questions facts names places", "--babi has its own", when=lambda cfg: cfg.babi),
+        Ignored(
+            "questions facts names places asked", "--babi has its own", when=lambda cfg: cfg.babi
+        ),
         Ignored("babi_task", "--babi is not given", when=lambda cfg: not cfg.babi),
         Ignored("add_bos_token", "the rows have no beginning-of-sentence symbols"),
         NO_POSITIONS,
@@ -105,8 +107,17 @@ class FactsInNoiseTask(LengthCurveTask, DrawnLanguageTask):
         if not 0 <= cfg.shorter <= 1:
             raise MemtxError(f"--shorter {cfg.shorter} is no share: use 0 to 1")
         self.stages = Stages(cfg.segment_curriculum or str(cfg.segments or SEGMENTS))
-        self.teller = self._make_teller(None)
-        self.tellers = [self._make_teller(facts) for facts in self.stages.facts]
+        if cfg.babi and any(self.stages.facts):
+            raise MemtxError(
+                f"--segment-curriculum {cfg.segment_curriculum} says how many facts, and --babi "
+                "has its own: leave out each x and what follows it"
+            )
+        self.teller = self._make_teller(cfg.facts, cfg.names)
+        # Names are learnt faster if there are as few as facts, so that each comes in every story.
+        self.tellers = [
+            self._make_teller(facts, min(facts, cfg.names)) if facts else self.teller
+            for facts in self.stages.facts
+        ]
         longest = max(self.stages.segments) * cfg.tokens_per_sample
         self.noise = make_noise(cfg.noise, cfg.noise_words, longest)
         # Every book has kitchens and gardens: the construction of BABILong leaves them in.
@@ -119,15 +130,11 @@ class FactsInNoiseTask(LengthCurveTask, DrawnLanguageTask):
         words = self.dictionary.symbols[self.dictionary.nspecial :]
         self.state.merge_state_dict({"words": words, "place": self.stages.begin()})
 
-    def _make_teller(self, facts: Optional[int]) -> Teller:
-        """Of the flags; or of so many facts, about the first people of the list, one fact each.
-
-        Names are learnt faster if there are as few of them as facts: each comes in every story.
-        """
+    def _make_teller(self, facts: int, names: int) -> Teller:
+        """Of so many facts, about so many people, the first ones of the list."""
         cfg = self.cfg
-        names = cfg.names if facts is None else min(facts, cfg.names)
         return make_teller(
-            cfg.questions, facts or cfg.facts, names, cfg.places, cfg.babi, cfg.babi_task, cfg.asked
+            cfg.questions, facts, names, cfg.places, cfg.babi, cfg.babi_task, cfg.asked
         )
 
     @property

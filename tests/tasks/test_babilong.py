@@ -9,6 +9,8 @@ from conftest import fail, succeed
 from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
+from fairseq_memtx.errors import MemtxError
+
 PEOPLE = ["Mary", "John", "Sandra", "Daniel"]
 PLACES = ["bathroom", "bedroom", "garden", "hallway", "kitchen", "office"]
 # Sentences of 4 to 8 words, no two of which are alike for long.
@@ -45,11 +47,15 @@ def flags(data) -> list[str]:
     ]  # fmt: skip
 
 
+def task_of(*flags: str):
+    parser = options.get_training_parser()
+    arguments = options.parse_args_and_arch(parser, [*flags, "--arch", "rmt_lm_tiny"])
+    return tasks.setup_task(convert_namespace_to_omegaconf(arguments).task)
+
+
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
 def test_a_row_is_a_story_between_sentences_of_a_book(data, split):
-    parser = options.get_training_parser()
-    arguments = options.parse_args_and_arch(parser, [*flags(data), "--arch", "rmt_lm_tiny"])
-    task = tasks.setup_task(convert_namespace_to_omegaconf(arguments).task)
+    task = task_of(*flags(data))
     task.load_dataset(split)
     told = {
         " ".join(chain(*story.sentences, story.question)): story
@@ -70,8 +76,7 @@ def test_a_row_is_a_story_between_sentences_of_a_book(data, split):
         # Without the story there is a passage of the book, none of whose sentences was cut by it.
         marks = ["|" if mine else word for word, mine in zip(words, own)]
         passage = " ".join(word for word in marks if word != "|")
-        assert passage in book
-        assert book[: book.index(passage)].endswith(("", "end. "))
+        assert f"end. {passage}" in f"end. {book}"
         asked = len(marks) - len(story.question)
         before = {one for one, two in zip(marks[:asked], marks[1:asked]) if two == "|"}
         assert before <= {"|", "end."}
@@ -106,16 +111,21 @@ def test_training_and_a_curve_over_lengths(data, tmp_path):
 
 
 def test_flags_that_mean_nothing_beside_each_other(data):
-    plugin = [
-        "fairseq-train",
-        "--user-dir",
-        "fairseq_memtx",
-        "--arch",
-        "rmt_lm_tiny",
-        "--batch-size",
-        8,
-    ]
+    plugin = ["fairseq-train", "--user-dir", "fairseq_memtx", "--arch", "rmt_lm_tiny"]
+    plugin += ["--batch-size", 8]
     assert "--names" in fail(*plugin, *flags(data), "--names", 8)
     task = ["--task", "facts_in_noise"]
     assert "--babi-task" in fail(*plugin, *task, "--babi-task", "qa2")
     assert "has no file qa1_*train.txt" in fail(*plugin, *task, "--babi", data / "no")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--asked", "2"], "--asked 2 would have no effect: --babi has its own"),
+        (["--segment-curriculum", "2x2:0.9,5"], "2x2:0.9,5 says how many facts, and --babi has"),
+    ],
+)
+def test_stories_of_babi_are_taken_as_they_are(data, more, says):
+    with pytest.raises(MemtxError, match=says):
+        task_of(*flags(data), *more)
