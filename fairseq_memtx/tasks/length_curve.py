@@ -50,8 +50,9 @@ class LengthCurveTask(FairseqTask):
 
     def check_no_curve(self) -> None:
         """Refuse flags that mean nothing in training."""
-        if self.cfg.length_curve or self.cfg.length_curve_file:
-            raise MemtxError("--length-curve is for fairseq-validate: leave it out of a training")
+        for name in ("length-curve", "length-curve-file"):
+            if getattr(self.cfg, name.replace("-", "_")):
+                raise MemtxError(f"--{name} is for fairseq-validate: leave it out of a training")
 
     def get_batch_iterator(self, dataset: FactRows, **kwargs: Any) -> Any:
         """fairseq's, or that of windows, which needs a model with segments and a batch size."""

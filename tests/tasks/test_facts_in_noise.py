@@ -240,6 +240,7 @@ def test_flags_that_make_no_sense_in_training():
     for flags, line in [
         (["--segments", 2, "--segment-curriculum", "1:9,2"], "--segments 2 and --segment-curr"),
         (["--length-curve", "8"], "--length-curve is for fairseq-validate: leave it out"),
+        (["--length-curve-file", "c"], "--length-curve-file is for fairseq-validate: leave it out"),
         (["--tokens-per-sample", 8, "--segments", 2, "--facts", 4], "needs 3 segments of --tokens"),
     ]:
         task, _, _ = setup(*flags)
