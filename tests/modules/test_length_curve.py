@@ -27,7 +27,10 @@ def task_and_model(request):
     cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, arguments))
     task = tasks.setup_task(cfg.task)
     torch.manual_seed(1)
-    return task, task.build_model(cfg.model).eval()
+    model = task.build_model(cfg.model).eval().double()
+    for weight in model.parameters():
+        weight.data *= 2  # so that memory decides which word is the likeliest
+    return task, model
 
 
 def test_windows_give_what_the_whole_row_gives(task_and_model, tmp_path):
@@ -36,19 +39,22 @@ def test_windows_give_what_the_whole_row_gives(task_and_model, tmp_path):
     lengths = [5, 2 * WINDOW + 3]
     examples = task.examples("valid")
     windows = CurveWindows(examples, 4, lengths, batch_size=2)
-    likeliest = {}
+    likeliest, in_last_window = {}, {}
     for segments in lengths:
         for example in range(3):
             row = torch.from_numpy(examples.row(example, 4 * segments).window(0, 4 * segments))
-            with torch.no_grad():
-                likeliest[segments, example] = int(model(row[None])[0][0, -1].argmax())
+            for found, tokens in [(likeliest, row), (in_last_window, row[-4 * 3 :])]:
+                with torch.no_grad():
+                    found[segments, example] = int(model(tokens[None])[0][0, -1].argmax())
     assert len(set(likeliest.values())) > 1
+    assert likeliest != in_last_window, "memory matters"
     for moved, accuracy in [(0, 1.0), (1, 0.0)]:
         curve = LengthCurve(0.25, tmp_path / "curve.jsonl")
         for number in range(len(windows)):
             sample = windows[number]
             right = [likeliest[sample["segments"], int(example)] for example in sample["id"]]
             curve.step({**sample, "answers": torch.tensor(right) + moved}, model)
+            assert not curve.holder.memories[-1].requires_grad, "or all windows stay in store"
         assert [(p.segments, p.tokens, p.examples) for p in curve.points] == [
             (segments, 4 * segments, 3) for segments in lengths
         ]
@@ -65,21 +71,21 @@ def test_windows_give_what_the_whole_row_gives(task_and_model, tmp_path):
 def test_time_and_memory_are_of_one_length(monkeypatch):
     times = iter([1.0, 3.0, 10.0, 15.0])
     monkeypatch.setattr(length_curve.time, "perf_counter", lambda: next(times))
-    peaks = iter([7.0, 5.0])
+    peaks = {torch.device("meta"): iter([7.0, 5.0])}
     monkeypatch.setattr(
-        length_curve, "PeakMemory", lambda device: Namespace(megabytes=lambda: next(peaks))
+        length_curve, "PeakMemory", lambda where: Namespace(megabytes=lambda: next(peaks[where]))
     )
 
     class Model:
         def __call__(self, src_tokens, holder):
-            return torch.eye(4)[src_tokens[:, -1:]]
+            return torch.eye(4)[[src_tokens.size(1)] * 3].unsqueeze(1)
 
         def get_normalized_probs(self, output, log_probs):
             return output
 
     curve = LengthCurve(0.5, None)
     for segments in (1, 2):
-        rows = torch.full((3, segments), segments)
+        rows = torch.empty(3, segments, device="meta")
         marks = dict.fromkeys(("begins", "first", "last", "ends"), True)
         curve.step(
             {
@@ -90,6 +96,12 @@ def test_time_and_memory_are_of_one_length(monkeypatch):
         )  # fmt: skip
     assert [(p.seconds, p.tokens_per_second) for p in curve.points] == [(2.0, 12.0), (5.0, 9.6)]
     assert [p.peak_megabytes for p in curve.points] == [7.0, 5.0]
+    assert [p.chance for p in curve.points] == [0.5, 0.5]
+    names, first, _ = map(str.split, curve.table().splitlines())
+    assert dict(zip(names, first)) == {
+        "segments": "1", "tokens": "8", "accuracy": "0.3333", "examples": "3", "chance": "0.5000",
+        "seconds": "2.0", "tokens/s": "12", "peak": "7",
+    }  # fmt: skip
     assert [p.accuracy for p in curve.points] == [1 / 3, 2 / 3]
 
 
@@ -97,10 +109,10 @@ def test_time_and_memory_are_of_one_length(monkeypatch):
 def test_an_earlier_peak_is_forgotten():
     first = PeakMemory(torch.device("cpu"))
     block = torch.ones(100_000_000)
-    high = first.megabytes()
     del block
+    high = first.megabytes()
     second = PeakMemory(torch.device("cpu"))
-    assert high - second.megabytes() > 300
+    assert high - second.megabytes() == pytest.approx(400, abs=6)
 
 
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path):
