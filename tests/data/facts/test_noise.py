@@ -77,6 +77,18 @@ def test_sentences_of_a_text(text):
     assert begins[0] == 0
 
 
+def test_sentences_end_within_quotes_and_words_of_validation_are_not_counted(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text('He said , "No." Then he left.\n' * 45 + "late late late late late.\n" * 9)
+    noise = TextNoise(path, 20)
+    passage = noise.passage(0, "train")
+    words = [noise.words[place] for place in passage.read(0, 14)]
+    assert words[:7] == ["He", "said", ",", '"No."', "Then", "he", "left."]
+    assert [passage.border(number) for number in range(5)] == [0, 4, 7, 11, 14]
+    assert [passage.borders(length) for length in (3, 4, 13, 14)] == [1, 2, 4, 5], "also at the end"
+    assert set(noise.vocabulary) == set(words)
+
+
 def test_a_sentence_may_stand_at_any_word_of_drawn_noise():
     passage = DrawnNoise(5).passage(3, "train")
     assert [passage.border(number) for number in range(passage.borders(4))] == [0, 1, 2, 3, 4]

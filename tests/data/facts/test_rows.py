@@ -1,6 +1,7 @@
 """Rows of stories in noise: what stands where, any window alone, batches."""
 
 import random
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from fairseq_memtx.data.facts import make_noise
 from fairseq_memtx.data.facts.curve_windows import WINDOW, CurveWindows, lengths_of
 from fairseq_memtx.data.facts.fact_rows import FactRows
 from fairseq_memtx.data.facts.row import least_segments
-from fairseq_memtx.data.facts.story_examples import FactsInNoise
+from fairseq_memtx.data.facts.story_examples import FactsInNoise, noise_symbols
 from fairseq_memtx.data.facts.vocabulary import check_known, dictionary_of
-from fairseq_memtx.data.stories import make_teller
+from fairseq_memtx.data.stories import Story, make_teller
 from fairseq_memtx.errors import MemtxError
 
 
@@ -163,8 +164,15 @@ def test_a_story_that_does_not_fit():
     with pytest.raises(MemtxError, match="has more than the 16 tokens of a row"):
         made.row(0, 16)
     assert least_segments(made.teller, 16) == 2
+    either = Namespace(tell=lambda numbers, part: Story([["it"] * numbers.choice([5, 50])], [], ""))
+    assert least_segments(either, 4) == 2, "of the shorter story"
     exactly = slowly(made, 0, 23)
     assert words_of(made.row(0, 23), made, 0, 23) == exactly, "five facts and a question"
+
+
+def test_words_of_noise_are_never_fairseqs_symbols():
+    noise = Namespace(words=["w0", "</s>", "other", "<pad>", "<s>"])
+    assert noise_symbols(noise, dictionary_of(["w0"])).tolist() == [4, 3, 3, 3, 3]
 
 
 def test_windows_of_a_curve_are_the_rows():
