@@ -1,6 +1,7 @@
 """``fairseq-memtx plot length-curve``: what is read, what is drawn, clear errors."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,10 @@ def test_a_line_for_each_file(tmp_path):
     assert [line.get_ydata()[0] for line in accuracy.lines[2:]] == [0.25, 0.5]
     assert len(seconds.lines) == len(memory.lines) == 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["rmt", "armt"]
-    assert {axes.get_xscale() for axes in figure.axes} == {"log"}
+    assert {axes.get_xscale() for axes in figure.axes} == {seconds.get_yscale()} == {"log"}
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "accuracy", "seconds", "peak memory (MB)"
+    ]  # fmt: skip
     assert accuracy.get_ylim() == (0, 1.05)
     assert memory.get_ylim() == pytest.approx((0, 1.05 * 132))
 
@@ -50,10 +54,16 @@ def test_the_command(tmp_path, capsys):
 
 
 def test_what_is_no_measurement(tmp_path):
-    for content in ("", "[]\n", "3\n", '{"tokens": 8}\n', "segments tokens\n"):
+    without_chance = '{"tokens": 8, "accuracy": 1, "seconds": 1, "peak_megabytes": 9}\n'
+    for content in ("", "[]\n", "3\n", without_chance, "segments tokens\n"):
         path = tmp_path / "other.txt"
         path.write_text(content)
         with pytest.raises(MemtxError, match=r"other.txt is no measurement: give what fairseq-val"):
             length_curve.read(path)
     with pytest.raises(MemtxError, match=r"missing.jsonl cannot be read: No such file"):
         length_curve.read(tmp_path / "missing.jsonl")
+
+
+def test_what_no_picture_is_written_to(tmp_path):
+    with pytest.raises(MemtxError, match=r"OUTPUT .*curve.txt must end in .png"):
+        length_curve.plot(Namespace(files=[tmp_path / "missing"], output=tmp_path / "curve.txt"))

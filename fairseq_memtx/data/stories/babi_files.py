@@ -32,7 +32,7 @@ def read_babi(path: Path) -> list[list[Story]]:
     sentences: list[list[str]] = []
     before = 0
     for number, line in enumerate(read_text(path).rstrip("\n").split("\n"), start=1):
-        match = LINE.fullmatch(line.rstrip("\r "))
+        match = LINE.fullmatch(line.rstrip("\r"))
         if not match or int(match[1]) not in (1, before + 1) or (match[1] == "1" and match[4]):
             raise MemtxError(
                 f'{path}, line {number}: "{line[:60]}" is not in the format of bAbI, such as '

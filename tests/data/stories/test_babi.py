@@ -59,6 +59,12 @@ def test_a_list_is_one_answer(folder):
     assert Babi(folder, "qa20").tell(random.Random(0), "test") == story
 
 
+def test_words_may_have_apostrophes_and_hyphens(folder):
+    (folder / "qa2_train.txt").write_text("1 Mary isn't in the dining-room.\n2 Is she?\tno\t1\n")
+    ((story,),) = read_babi(folder / "qa2_train.txt")
+    assert story.sentences == [words("Mary isn't in the dining-room .")]
+
+
 def test_lines_of_another_system(folder):
     file = folder / NAME.format("train")
     plain = read_babi(file)
@@ -89,9 +95,12 @@ def test_validation_is_the_last_tenth_of_the_stories_for_training(folder):
 
 
 def test_a_file_for_validation_is_used(folder):
-    (folder / "qa1_valid.txt").write_text("1 Bill is in the park.\n2 Where is Bill?\tpark\t1\n")
+    known = "".join(TRAIN.splitlines(keepends=True)[-2:])  # it is as it was published
+    text = f"1 Bill is in the park.\n2 Where is Bill?\tpark\t1\n{known}"
+    (folder / "qa1_valid.txt").write_text(text)
     teller = Babi(folder, "qa1")
-    assert teller.tell(random.Random(0), "valid").answer == "park"
+    assert [story.answer for story in teller.stories["valid"]] == ["park", "office"]
+    assert teller.tell(random.Random(0), "valid1") in teller.stories["valid"]
     assert len(teller.stories["train"]) == 3
     assert "Bill" in teller.words
 
