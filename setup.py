@@ -11,7 +11,7 @@ PACKAGE = (HERE / "fairseq_memtx/__init__.py").read_text(encoding="utf-8")
 HYDRA_PLUGIN = ["hydra_plugins", "hydra_plugins.fairseq_memtx"]
 EXTRAS = {
     "text": ["sacremoses", "subword-nmt", "sacrebleu"],
-    "plot": ["matplotlib"],
+    "plot": ["matplotlib", "jinja2"],
     "tensorboard": ["tensorboard"],
     # The corpus of scripts/quickstart.sh is made with these two.
     "quickstart": ["num2words", "Babel"],
@@ -29,7 +29,7 @@ setup(
     python_requires=">=3.11,<3.13",
     packages=[*find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]), *HYDRA_PLUGIN],
     package_dir={"hydra_plugins": "fairseq_memtx/hydra_plugins"},
-    package_data={"fairseq_memtx": ["py.typed", "config/**/*.yaml"]},
+    package_data={"fairseq_memtx": ["py.typed", "config/**/*.yaml", "pictures/*.html"]},
     install_requires=["ve-fairseq==0.12.3", "torch>=2.6", "safetensors", "shtab"],
     entry_points={"console_scripts": ["fairseq-memtx = fairseq_memtx.commands.main:main"]},
     extras_require={**EXTRAS, "all": sorted({name for names in EXTRAS.values() for name in names})},

@@ -51,7 +51,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
     files = {
         path.relative_to(ROOT).as_posix()
-        for kind in ("*.py", "*.yaml", "py.typed")
+        for kind in ("*.py", "*.yaml", "*.html", "py.typed")
         for path in PACKAGE.rglob(kind)
     }
     assert "fairseq_memtx/py.typed" in files
