@@ -15,6 +15,7 @@ EXTRAS = {
     "tensorboard": ["tensorboard"],
     # The corpus of scripts/quickstart.sh is made with these two.
     "quickstart": ["num2words", "Babel"],
+    "docs": ["mkdocs-material"],
     # pytest-xdist: the tests start dozens of fairseq's commands, and two at a time take half.
     # transformers: a converted model is compared with the one it came from.
     "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers"],

@@ -1,4 +1,4 @@
-"""What the READMEs say is so: paths, flags, architectures, parameter counts."""
+"""What the READMEs and pages say is so: paths, flags, architectures, parameter counts."""
 
 import re
 
@@ -10,18 +10,17 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq_memtx.commands import main as command_line
 from fairseq_memtx.flags import presets
 
-RELIABILITY = ROOT / "docs/reliability.md"
-ARCHITECTURE = ROOT / "docs/architecture.md"
+PAGES = ROOT / "docs"
+RELIABILITY = PAGES / "reliability.md"
 READMES = [
-    ROOT / "README.md",
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
+    *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "examples").glob("*/README.md")),
-    RELIABILITY,
-    ARCHITECTURE,
 ]
 TEXT = {path: path.read_text(encoding="utf-8") for path in READMES}
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_that_are_named_exist(path):
     named = re.findall(r"(?<!/)(?:scripts|examples|fairseq_memtx)/[\w./-]*\w", TEXT[path])
     assert [name for name in named if not (ROOT / name).exists()] == []
@@ -40,7 +39,7 @@ def test_tests_that_are_named_exist():
         assert f"def {test}(" in file.read_text(encoding="utf-8") if test else True
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_flags_that_are_named_exist(path):
     """Every flag of a fairseq command in a code block is one that the command knows."""
     kinds = {
@@ -51,9 +50,10 @@ def test_flags_that_are_named_exist(path):
         "validate": options.get_validation_parser,
     }
     blocks = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT[path], re.DOTALL)).replace("\\\n", " ")
+    blocks = re.sub(r"\$\(.*?\)", "", blocks)  # another command's words
     for kind, flags in re.findall(rf"^fairseq-({'|'.join(kinds)}) (.*)$", blocks, re.MULTILINE):
         # What is chosen brings flags of its own.
-        choices = re.findall(r"--(?:arch|task|criterion|optimizer|lr-scheduler) \w+", flags)
+        choices = re.findall(r"--(?:arch|task|criterion|optimizer|lr-scheduler) [\w-]+", flags)
         arguments = " ".join(["data", *choices]).split()
         if kind == "train" and "--arch" not in arguments:
             arguments += ["--arch", "mem_transformer"]
@@ -70,7 +70,7 @@ def test_flags_that_are_named_exist(path):
         assert [flag for flag in named if flag not in known] == []
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_of_ours_that_are_named_exist(path):
     """And so do the flags that are named with them."""
     text = TEXT[path].replace("\\\n", " ")
@@ -87,7 +87,11 @@ def test_commands_of_ours_that_are_named_exist(path):
 
 def test_table_of_recurrent_models():
     """Architectures of `rmt_lm`; one with memory, one with a cache, or both."""
-    rows = re.findall(r"^\| `(\w+)` \| ([\d, ]+) \| (\d+) \| (\d+) \|$", TEXT[READMES[0]], re.M)
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([\d, ]+) \| (\d+) \| (\d+) \|$",
+        TEXT[PAGES / "recurrent-memory-transformer.md"],
+        re.M,
+    )
     names = {file.stem for file in presets.FOLDER.glob("*.yaml")}
     assert {row[0] for row in rows} == {name for name in names if "_lm" in name or "xl" in name}
     for arch, sizes, tokens, cache in rows:
@@ -101,7 +105,9 @@ def test_table_of_recurrent_models():
 
 
 def test_table_of_gmat():
-    rows = re.findall(r"^\| (`gmat_.*?) \| ([\d, ]+) \| (\d+), (\d+) \|$", TEXT[READMES[0]], re.M)
+    rows = re.findall(
+        r"^\| (`gmat_.*?) \| ([\d, ]+) \| (\d+), (\d+) \|$", TEXT[PAGES / "gmat.md"], re.M
+    )
     named = [(name, *row[1:]) for row in rows for name in re.findall(r"\w+", row[0])]
     assert {row[0] for row in named} == {file.stem for file in presets.FOLDER.glob("gmat_*.yaml")}
     for arch, sizes, tokens, chunk in named:
@@ -112,7 +118,11 @@ def test_table_of_gmat():
 
 
 def test_table_of_architectures():
-    rows = re.findall(r"^\| `(mem_\w+)` \| (.*?) \| (\d+), `([\w-]+)` \|$", TEXT[READMES[0]], re.M)
+    rows = re.findall(
+        r"^\| `(mem_\w+)` \| (.*?) \| (\d+), `([\w-]+)` \|$",
+        TEXT[PAGES / "memory-transformer.md"],
+        re.M,
+    )
     assert len(rows) == len(list(presets.FOLDER.glob("mem_*.yaml")))
     previous = ""
     for arch, sizes, tokens, variant in rows:

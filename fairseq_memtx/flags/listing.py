@@ -15,7 +15,20 @@ from ..refusals import advice_for
 
 
 def listing(arch: str, task: str | None = None, criterion: str | None = None) -> str:
-    """Flags with their defaults and help.
+    """The flags of `groups` as a help text."""
+    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False)
+    for title, actions in groups(arch, task, criterion).items():
+        group = parser.add_argument_group(title, None if actions else "no flags of its own")
+        for action in actions:
+            action.help = (action.help or "").replace("%", "%%")
+            group._group_actions.append(action)
+    return parser.format_help()
+
+
+def groups(
+    arch: str, task: str | None = None, criterion: str | None = None
+) -> dict[str, list[argparse.Action]]:
+    """Flags by whose they are, ``--arch NAME``; their help ends with their default.
 
     A task that is not said is the first that goes with the architecture, and so is a criterion.
     """
@@ -34,19 +47,19 @@ def listing(arch: str, task: str | None = None, criterion: str | None = None) ->
     line = ["data", *" ".join(owners).split()]
     given, _ = options.parse_args_and_arch(options.get_training_parser(), line, parse_known=True)
     cfg = convert_namespace_to_omegaconf(given)
-    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False)
+    found: dict[str, list[argparse.Action]] = {}
     for title, (part, owner) in owners.items():
         own = argparse.ArgumentParser(add_help=False)  # the parts may have flags of one name
         owner.add_args(own)
-        group = parser.add_argument_group(title)
-        for action in own._actions:
-            if action.option_strings and action.help is not argparse.SUPPRESS:
-                value = getattr(cfg[part], action.dest, action.default)
-                action.help = _with_default(action.help or "", value).replace("%", "%%")
-                group._group_actions.append(action)
-        if not group._group_actions:
-            group.description = "no flags of its own"
-    return parser.format_help()
+        found[title] = [
+            action
+            for action in own._actions
+            if action.option_strings and action.help is not argparse.SUPPRESS
+        ]
+        for action in found[title]:
+            value = getattr(cfg[part], action.dest, action.default)
+            action.help = _with_default(action.help or "", value)
+    return found
 
 
 def _with_default(told: str, value: Any) -> str:

@@ -17,7 +17,7 @@ from fairseq_memtx.convert.weights import new_checkpoint
 from fairseq_memtx.memory import load
 from fairseq_memtx.modules.state_holder import StateHolder
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/writing.md").read_text(encoding="utf-8")
 CASES = {"memory and cache": ["--cache-length", "6"], "fairseq's layers": FAIRSEQ}
 
 
@@ -33,14 +33,15 @@ def write_checkpoint(folder: Path, *flags: str):
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_the_loop_of_the_readme_where_fairseq_is_not(kind, torch_and_safetensors, tmp_path, capsys):
+def test_the_loop_of_the_page_where_fairseq_is_not(kind, torch_and_safetensors, tmp_path, capsys):
     """The five lines, in an environment with torch and safetensors: fairseq's logits and state."""
     model = write_checkpoint(tmp_path, *CASES[kind])
     assert memtx("export", tmp_path / "checkpoint.pt", tmp_path / "exported") == 0
     assert f"wrote {tmp_path}/exported: fairseq_memtx.memory.load(" in capsys.readouterr().out
     (loop,) = re.findall(
-        r"```python\n(import torch\n\nfrom fairseq_memtx import memory\n.*?)```", README, re.DOTALL
+        r"```python\n(import torch\n\nfrom fairseq_memtx import memory\n.*?)```", PAGE, re.DOTALL
     )
+    loop = re.sub(r"# A token is .*\ntokens = .*\n", "", loop)
     assert len(loop.split("model, state", 1)[1].splitlines()) == 5
     tokens = text(130 * SEGMENT + 3, streams=1)
     script = f"""
