@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Try everything on a GPU, in five minutes: does it train, resume, validate and write in every
-# precision, as on the CPU, and how fast?
+# Try everything on a GPU, in nine minutes: does it train, resume, validate and write in every
+# precision, as on the CPU; and how fast is it, beside other models?
 #
-# Launch: bash scripts/gpu_check.sh [--output DIR] [--minutes N] [--jobs N] [--quick] [--cpu]
+# Launch: bash scripts/gpu_check.sh [--part check|speed|all] [--output DIR] [--minutes N] [--jobs N]
+#         [--published PATH] [--multi30k PATH] [--quick] [--cpu]
 #
 # Wants a Python with PyTorch and nothing else. Where fairseq is missing, the wheels in .whl of the
 # checkout are installed into a temporary folder, without a network. Results are in DIR (gpu_check):

@@ -8,7 +8,8 @@ Launch: ``bash scripts/benchmarks/run.sh NAME [--json FILE]`` with one of the na
     `rmt_lm` against `transformer_lm`: training and writing; and, with ``--published PATH``,
     against the code that was published with the paper.
 ``long_documents``
-    `gmat_roberta` against `roberta`, Longformer and BigBird: time and memory of a training step.
+    `gmat_roberta` against `roberta`, Longformer, BigBird and ModernBERT: time and memory of a
+    training step.
 
 Times are noisy, so the models take turns, and medians and ratios are what to quote.
 """

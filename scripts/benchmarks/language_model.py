@@ -120,7 +120,7 @@ class LanguageModel(System):
     """A language model; streams of one with memory go on with every batch."""
 
     def __init__(self, vocabulary: int, flags: str) -> None:
-        ours = "--arch rmt" in flags
+        ours = "rmt" in flags
         task = "rmt_language_modeling" if ours else "language_modeling"
         super().__init__(task, vocabulary, f"{flags} --criterion cross_entropy")
         self.inputs = {"holder": StateHolder()} if ours else {}

@@ -12,8 +12,10 @@ from fairseq_memtx.errors import MemtxError
 
 from .turns import SEED, dictionary
 
-OURS, DENSE, LONGFORMER, BIGBIRD = "gmat_roberta", "roberta", "longformer", "bigbird"
-MODELS = (OURS, DENSE, LONGFORMER, BIGBIRD)
+OURS, DENSE = "gmat_roberta", "roberta"
+LONGFORMER, BIGBIRD, MODERNBERT = "longformer", "bigbird", "modernbert"
+MODELS = (OURS, DENSE, LONGFORMER, BIGBIRD, MODERNBERT)
+WINDOW = "gmat_roberta, window"  # for those who ask
 
 
 @dataclass(frozen=True)
@@ -34,17 +36,22 @@ class Sizes:
 
 
 def build(name: str, sizes: Sizes, length: int, dropout: float) -> Callable[[Tensor], Tensor]:
-    """A model as a module from tokens, ``1 x L``, to features, ``1 x L x C``."""
+    """A model as a module from tokens, ``1 x L``, to features, ``1 x L x C``.
+
+    ModernBERT has a gate in its feed-forward layers, and so as many weights as the others with two
+    thirds of their channels; its layers see 128 tokens around, each third of them everything.
+    """
     torch.manual_seed(SEED)
-    if name in (OURS, DENSE):
+    if name in (OURS, WINDOW, DENSE):
         args = Namespace(
             encoder_layers=sizes.layers, encoder_embed_dim=sizes.channels,
             encoder_ffn_embed_dim=sizes.ffn_channels, encoder_attention_heads=sizes.heads,
             dropout=dropout, attention_dropout=dropout, max_positions=length,
             memory_tokens=sizes.memory_tokens, chunk_size=sizes.chunk,
+            sparse_attention="window" if name == WINDOW else "chunked", window_size=sizes.chunk,
         )  # fmt: skip
         task = Namespace(source_dictionary=dictionary(sizes.vocabulary), cfg=Namespace(data=None))
-        return Features(ARCH_MODEL_REGISTRY[name].build_model(args, task))
+        return Features(ARCH_MODEL_REGISTRY[name.partition(",")[0]].build_model(args, task))
     try:
         import transformers
     except ImportError as cause:
@@ -58,11 +65,20 @@ def build(name: str, sizes: Sizes, length: int, dropout: float) -> Callable[[Ten
         "hidden_size": sizes.channels,
         "num_hidden_layers": sizes.layers,
         "num_attention_heads": sizes.heads,
+        "max_position_embeddings": length + 2,
+        "pad_token_id": 1,
+    }
+    if name == MODERNBERT:
+        config = transformers.ModernBertConfig(
+            intermediate_size=sizes.ffn_channels * 2 // 3, attention_dropout=dropout,
+            embedding_dropout=dropout, mlp_dropout=dropout, bos_token_id=0, eos_token_id=2,
+            cls_token_id=0, sep_token_id=2, **shape,
+        )  # fmt: skip
+        return HuggingFace(transformers.ModernBertModel(config))
+    shape |= {
         "intermediate_size": sizes.ffn_channels,
         "hidden_dropout_prob": dropout,
         "attention_probs_dropout_prob": dropout,
-        "max_position_embeddings": length + 2,
-        "pad_token_id": 1,
     }
     if name == LONGFORMER:
         config = transformers.LongformerConfig(attention_window=sizes.chunk, **shape)

@@ -1,8 +1,9 @@
-"""`gmat_roberta` on long documents, beside dense RoBERTa, Longformer and BigBird.
+"""`gmat_roberta` on long documents, beside dense RoBERTa, Longformer, BigBird and ModernBERT.
 
 Encoders of 2 layers, d 256, feed-forward 1,024, 4 heads, without a head: chunks of 512 tokens and
 64 memory tokens; fairseq's RoBERTa, dense; and from Hugging Face's ``transformers`` Longformer
-(window 512, 64 global tokens) and BigBird (blocks of 64, 3 random ones). One document a batch.
+(window 512, 64 global tokens), BigBird (blocks of 64, 3 random ones) and ModernBERT (local layers
+of 128 tokens, each third one global). One document a batch.
 
 Measured at every length, with dropout 0 and 0.1 (of layers and of attention weights), every model
 in a process of its own: the time of a training step (forward, backward, Adam), all models in turns,
@@ -220,7 +221,7 @@ def table(result: dict[str, Any]) -> str:
             at, ratio = rows[length][name], ""
             if "speed_of_ours" in at:
                 ratio = f"   ours {told(at['speed_of_ours'], digits=2)})"
-                since, times = TARGETS[name]
+                since, times = TARGETS.get(name, (0, 0))
                 if int(length) == since or (name == DENSE and int(length) >= since):
                     ratio += f" times as fast; target {times}"
             lines.append(

@@ -93,10 +93,10 @@ def _translation(variant: str, criterion: str = FUSED) -> Case:
     return Case(title, arch, "translation", criterion, "translation", settings)
 
 
-def _language_model(name: str, criterion: str, settings: str) -> Case:
+def _language_model(name: str, criterion: str, settings: str, family: str = "rmt_lm") -> Case:
     settings = f"model.dropout=0.1 task.tokens_per_sample=32 dataset.batch_size=4 {settings}"
-    task = "rmt_language_modeling"
-    return Case(f"rmt_lm {name}", "rmt_lm_tiny", task, criterion, "text", settings)
+    title, arch, task = f"{family} {name}", f"{family}_tiny", "rmt_language_modeling"
+    return Case(title, arch, task, criterion, "text", settings)
 
 
 def _masked_lm(name: str, settings: str) -> Case:
@@ -120,8 +120,21 @@ FIRST = [
         "transformer-xl", "segment_cross_entropy", "task.window_segments=2 model.cache_length=32"
     ),
     _masked_lm("chunked", "model.sparse_attention=chunked model.chunk_size=32"),
+    _language_model(
+        "transformer-xl", "segment_cross_entropy", "task.window_segments=2", family="armt_lm"
+    ),
 ]
 OTHERS = [
+    _language_model(
+        "transformer", "cross_entropy",
+        "task.window_segments=2 model.backbone=transformer model.checkpoint_segments=true",
+        family="armt_lm",
+    ),
+    Case(
+        "rmt_lm facts_in_noise", "rmt_lm_tiny", "facts_in_noise", "cross_entropy", "",
+        "model.dropout=0.1 task.segments=4 task.train_size=400 task.valid_size=16 "
+        "dataset.batch_size=8",
+    ),
     _language_model(
         "transformer", "cross_entropy", "task.window_segments=2 model.backbone=transformer"
     ),

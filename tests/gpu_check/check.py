@@ -1,8 +1,9 @@
 """Try everything on a GPU, most important first, and write down what was found.
 
 Launch: ``bash scripts/gpu_check.sh``, which says more. ``run.py`` keeps the time and the results;
-what is tried is in ``cases.py``, how in ``in_process.py`` (inside one process), ``commands.py`` (by
-fairseq's commands) and ``speed.py``.
+what is tried is in ``cases.py``, how in ``in_process.py`` (inside one process) and ``commands.py``
+(by fairseq's commands); how fast it is, in ``speed.py``, ``document_speed.py`` and
+``long_reading.py``; what the papers found, in ``effects.py``.
 
 Neither this process nor the one from which all others are forked may touch the GPU: CUDA cannot be
 used in a process that was forked after that. So the GPUs are hidden from both.
@@ -31,14 +32,16 @@ def main() -> None:
         install(Path(folder) / "site")
         environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}  # of commands
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        from .plan import plan
+        from .plan import Wanted, plan
         from .run import Run
         from .trial import Where
 
         device, updates = "cpu" if arguments.cpu else "cuda", 6 if arguments.quick else 50
         where = Where(output, Path(folder), device, updates, environment)
-        checks = plan(device, arguments.quick, arguments.only)
-        run = Run(checks, where, started, arguments.minutes * 60, arguments.jobs)
+        wanted = Wanted(
+            device, *(getattr(arguments, name) for name in Wanted._fields if name != "device")
+        )
+        run = Run(plan(wanted), where, started, arguments.minutes * 60)
         sys.exit(0 if run.all() else 1)
 
 
@@ -49,11 +52,18 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, default=Path("gpu_check"), metavar="DIR",
                         help="folder of the results (default: gpu_check)")  # fmt: skip
-    parser.add_argument("--minutes", type=float, default=5, help="time for all (default: 5)")
+    parser.add_argument("--part", choices=("check", "speed", "all"), default="all",
+                        help="is all right, how fast is it, or both (default: all)")  # fmt: skip
+    parser.add_argument("--minutes", type=float, default=9, help="time for all (default: 9)")
     parser.add_argument("--jobs", type=int, metavar="N",
                         help="commands at a time (default: three for four cores)")  # fmt: skip
     parser.add_argument("--only", default="", metavar="TEXT",
                         help="checks with this in their name alone")  # fmt: skip
+    parser.add_argument("--published", type=Path, metavar="PATH",
+                        help="a checkout of github.com/booydar/LM-RMT, for speed")  # fmt: skip
+    parser.add_argument("--multi30k", type=Path, metavar="PATH",
+                        help="folder of examples/translation/prepare-multi30k.sh, to train with "
+                             "0, 5, 10 and 20 memory tokens")  # fmt: skip
     parser.add_argument("--cpu", action="store_true", help="the same without a GPU")
     parser.add_argument("--quick", action="store_true", help="a few checks, with few updates")
     arguments = parser.parse_args()

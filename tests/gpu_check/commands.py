@@ -129,7 +129,7 @@ def validate(
 ) -> float:
     """The validation loss of a run's last checkpoint, which has to be a number."""
     arguments = _evaluation(trial, case, name, precision, device)
-    if case.title.startswith("rmt_lm"):
+    if case.task == "rmt_language_modeling":
         output = trial.run("fairseq-eval-lm", *arguments, "--gen-subset", "valid")
         found = re.findall(r"Loss \(base 2\): (\S+),", output)
     else:
@@ -152,7 +152,7 @@ def write(
     if case.task == "translation":
         batch = ["--beam", 3, "--batch-size", 5, "--required-batch-size-multiple", 1]
         output, expected = trial.run("fairseq-generate", *arguments, *batch), 12
-    elif case.title.startswith("rmt_lm"):
+    elif case.task == "rmt_language_modeling":
         # More than a segment, so that memory is handed on before anything is written.
         text = " ".join(f"w{number}" for number in range(40)) + "\nw7 w8\n"
         more = ["--beam", 2, "--max-len-b", 80, "--batch-size", 1]

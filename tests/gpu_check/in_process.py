@@ -13,7 +13,7 @@ import sys
 from functools import wraps
 from itertools import islice, product
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 import torch
 from benchmarks.peak_memory import Peak
@@ -41,12 +41,19 @@ NEAR = {"float64": (1e-6, 1e-5), "float32": (1e-5, 1e-3), "float16": (2e-2, math
         "amp": (2e-2, math.inf), "bfloat16": (5e-2, math.inf)}  # fmt: skip
 
 
-def prints_json(function: Callable[..., dict[str, Any]]) -> Callable[[], None]:
-    """The function as a command, with the arguments of the command line."""
+def prints_json(
+    function: Callable[..., dict[str, Any] | Iterator[dict[str, Any]]],
+) -> Callable[[], None]:
+    """The function as a command, with the arguments of the command line.
+
+    One that yields has more and more to tell, and the last is all of it.
+    """
 
     @wraps(function)
     def command() -> None:
-        print(json.dumps(function(*sys.argv[1:])))
+        found = function(*sys.argv[1:])
+        for told in [found] if isinstance(found, dict) else found:
+            print(json.dumps(told), flush=True)
 
     return command
 

@@ -1,6 +1,7 @@
 """In which order what is tried."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 from .cases import CASES, FIRST, NO_DROPOUT, OTHERS, Case
@@ -13,6 +14,7 @@ from .commands import (
     two_ways,
     two_workers,
 )
+from .effects import effects
 from .trial import Trial
 
 # What computes the same in another way: a case by its title, settings, criterion, precision.
@@ -30,71 +32,127 @@ SAME = [
 ]
 # The streams of two workers are not those of one, so `rmt_lm` is not among them.
 TWO = [FIRST[0], FIRST[2]]
-SPEEDS = [
-    "mem_transformer_multi30k",
-    "rmt_lm_enwik8",
-    "gmat_roberta_base, 4,096 tokens",
-    "roberta, 4,096 tokens",
-    "rmt_transformer_xl_enwik8",
-    "transformer_lm of the same sizes",
-    "transformer of the same sizes",
-    "rmt_lm_enwik8, transformer",
-]
+# Of `long_reading`, which the process of the plan does not import.
+READERS = [f"{family} of {size} size" for size in ("the examples'", "enwik8's")
+           for family in ("rmt_lm", "armt_lm")]  # fmt: skip
+LENGTHS = (4096, 16384, 1024, 65536)  # of documents
 
 
-class Plan(NamedTuple):
-    """Checks in three parts."""
+class Stage(NamedTuple):
+    """Checks that are made together."""
 
-    first: list[Trial]  # without which there is nothing to try
-    together: list[Trial]  # several at a time
-    alone: list[Trial]  # one at a time, since they measure times
+    trials: list[Trial]  # most important first
+    jobs: int  # how many at a time
+    until: float = 1.0  # the share of all time after which none of them goes on
 
 
-def plan(device: str, quick: bool, only: str = "") -> Plan:
-    """What to try, most important first.
+class Wanted(NamedTuple):
+    """What was asked for."""
 
-    Args:
-        device: "cuda" or "cpu".
-        quick: only as many as a test has time for.
-        only: those alone that have this in their name.
+    device: str = "cuda"  # or "cpu"
+    quick: bool = False  # only as much as a test has time for
+    part: str = "check"  # or "speed", or "all"
+    jobs: int = 2  # commands at a time
+    only: str = ""  # those checks alone that have this in their name
+    published: Path | None = None  # a checkout of the code that was published with RMT
+    multi30k: Path | None = None  # that set, as `examples/translation` prepares it
+
+
+def plan(wanted: Wanted) -> list[Stage]:
+    """What to try, most important first. The first stage has to pass.
+
+    Speed comes first, since it wants the machine for itself: little more than half of the time.
+    Trainings of the papers' effects go on beside the checks.
     """
     first = [found_by("machine", "in_process:machine", limit=90), Trial("data", make_data)]
-    precisions = list(PRECISIONS[device])
+    stages = [Stage(first, 1)]
+    share = 0.55 if wanted.part == "all" else 1.0
+    if wanted.part != "check":
+        stages += [Stage(speeds(wanted), 1, share), Stage(readings(wanted), 4, share)]
+        beside = effects(wanted.device, wanted.quick, wanted.multi30k)
+    else:
+        beside = []
+    checks_ = checks(wanted) if wanted.part != "speed" else []
+    # Seeds beyond the first wait until the checks are done.
+    early, late = beside[:6], beside[6:]
+    stages.append(Stage([*early, *checks_, *late], wanted.jobs + len(early)))
+    return [
+        stage._replace(trials=[trial for trial in stage.trials if wanted.only in trial.name])
+        if number
+        else stage
+        for number, stage in enumerate(stages)
+    ]
+
+
+def checks(wanted: Wanted) -> list[Trial]:
+    """Whether all is right."""
+    precisions = list(PRECISIONS[wanted.device])
     steps = [
         found_by(f"{case.title}, a step", "in_process:a_step", number)
         for number, case in enumerate(CASES)
     ]
-    together = [
+    found = [
         *steps[: len(FIRST)],
         found_by("attention to nothing", "in_process:attention_to_nothing"),
     ]
-    if quick:
-        together += [
+    if wanted.quick:
+        return [
+            *found,
             *trained(FIRST, ["float32"]),
             *trained(FIRST[1:2], ["bf16"]),
             *each(FIRST[:1], "as on the CPU", as_on_the_cpu, 120),
             *each(FIRST[1:2], "pytorch_ddp", distributed, backend="pytorch_ddp"),
         ]
-    else:
-        together += [
-            *trained(FIRST, precisions),
-            *each(FIRST, "pytorch_ddp", distributed, backend="pytorch_ddp"),
-            found_by("objects between workers", "in_process:collectives"),
-            *each(FIRST, "exactly", resumes_exactly),
-            *each(FIRST, "as on the CPU", as_on_the_cpu, 120),
-            *steps[len(FIRST) :],
-            *trained(OTHERS, precisions),
-            *(the_same(*same) for same in SAME if same[3] in precisions),
-            *each(OTHERS, "as on the CPU", as_on_the_cpu, 120),
-            *each(FIRST, "legacy_ddp", distributed, backend="legacy_ddp"),
-            *each(TWO, "two workers", two_workers),
-        ]
-    how = (0, "tiny") if quick else (1, "whole")
-    alone = [
-        found_by(f"speed: {name}", "speed:speed", name, *how, limit=25)
-        for name in SPEEDS[: 1 if quick else None]
+    return [
+        *found,
+        *trained(FIRST, precisions),
+        *each(FIRST, "pytorch_ddp", distributed, backend="pytorch_ddp"),
+        found_by("objects between workers", "in_process:collectives"),
+        *each(FIRST, "exactly", resumes_exactly),
+        *each(FIRST, "as on the CPU", as_on_the_cpu, 120),
+        *steps[len(FIRST) :],
+        *trained(OTHERS, precisions),
+        *(the_same(*same) for same in SAME if same[3] in precisions),
+        *each(OTHERS, "as on the CPU", as_on_the_cpu, 120),
+        *each(FIRST, "legacy_ddp", distributed, backend="legacy_ddp"),
+        *each(TWO, "two workers", two_workers),
     ]
-    return Plan(first, *([c for c in part if only in c.name] for part in (together, alone)))
+
+
+def speeds(wanted: Wanted) -> list[Trial]:
+    """How fast, one row after the other."""
+    size = (0, "tiny") if wanted.quick else (4, "whole")  # seconds of rounds
+    three = "amp" if wanted.quick else "tf32,amp,bf16"
+    published = wanted.published.resolve() if wanted.published else ""
+
+    def row(name: str, function: str, *more: object, limit: float = 50) -> Trial:
+        return found_by(f"speed: {name}", function, *size, *more, limit=limit)
+
+    lengths = (32,) if wanted.quick else LENGTHS
+    precisions = "amp" if wanted.quick else "amp,tf32"  # of the first; of the others, amp alone
+    first, *documents = (
+        row(f"documents of {length:,}", "document_speed:documents",
+            "amp" if number else precisions, length)
+        for number, length in enumerate(lengths)
+    )  # fmt: skip
+    base = [] if wanted.quick else [row("translation, base", "speed:translation", three, "base")]
+    return [
+        row("language models", "speed:language_models", three, published),
+        first,
+        row("translation, small", "speed:translation", three, "small"),
+        row("generation", "speed:generation", "tf32" if wanted.quick else "tf32,fp16"),
+        *documents,
+        *base,
+    ]
+
+
+def readings(wanted: Wanted) -> list[Trial]:
+    """A million tokens."""
+    size = "tiny" if wanted.quick else "whole"
+    return [
+        found_by(f"reading: {name}", "long_reading:read", size, name, limit=60)
+        for name in READERS[: 1 if wanted.quick else None]
+    ]
 
 
 def each(

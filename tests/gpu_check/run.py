@@ -4,40 +4,38 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from fairseq_memtx.written_aside import written_aside
 
 from .check import fail
-from .plan import Plan
+from .plan import Stage
 from .trial import Trial, Where
 
 FINISHING = 3  # seconds that are kept for the end
 
 
 class Run:
-    """All checks of a plan, so many ``jobs`` at a time, in so many seconds for all of them.
+    """All stages of a plan, in so many seconds for all of them.
 
     They count from ``started``, by `time.monotonic`.
     """
 
-    def __init__(self, plan: Plan, where: Where, started: float, seconds: float, jobs: int) -> None:
-        self.plan, self.where, self.started, self.jobs = plan, where, started, jobs
-        self.end = started + seconds - FINISHING
+    def __init__(self, plan: list[Stage], where: Where, started: float, seconds: float) -> None:
+        self.plan, self.where, self.started = plan, where, started
+        self.seconds = seconds - FINISHING
         self.writing = threading.Lock()
 
     def all(self) -> bool:
         """Make them all; whether all passed."""
-        for trial in self.plan.first:
-            self.make(trial, self.end)
+        for trial in self.plan[0].trials:
+            self.make(trial, self.started + self.seconds)
             if trial.state != "passed":
                 fail(f"{trial.name}: {'; '.join(trial.problems)}")
-        # What needs the machine for itself comes last, and has its time kept.
-        wanted = sum(trial.limit for trial in self.plan.alone)
-        kept = min(wanted, (self.end - time.monotonic()) / 4)
-        with ThreadPoolExecutor(self.jobs) as pool:
-            list(pool.map(lambda trial: self.make(trial, self.end - kept), self.plan.together))
-        for trial in self.plan.alone:
-            self.make(trial, self.end)
+        for stage in self.plan[1:]:
+            end = self.started + self.seconds * stage.until
+            with ThreadPoolExecutor(stage.jobs) as pool:
+                list(pool.map(partial(self.make, end=end), stage.trials))
         self.write()
         print(self.summary())
         return self.summary().endswith(" passed, 0 failed, 0 not reached")
@@ -51,13 +49,13 @@ class Run:
 
     def write(self) -> None:
         """Write JSON and table, each in one go."""
-        trials = [trial for part in self.plan for trial in part]
-        machine = self.plan.first[0].figures if self.plan.first else {}
+        trials = [trial for stage in self.plan for trial in stage.trials]
+        machine = self.plan[0].trials[0].figures if self.plan[0].trials else {}
         with self.writing:
             content = {
                 "device": self.where.device,
                 "seconds": round(time.monotonic() - self.started, 1),
-                "jobs": self.jobs,
+                "jobs": self.plan[-1].jobs,
                 "machine": machine,
                 "summary": self.summary(),
                 "checks": {trial.name: trial.result() for trial in trials},
@@ -70,6 +68,6 @@ class Run:
 
     def summary(self) -> str:
         """How many passed, failed and were not reached."""
-        states = [trial.state for part in self.plan for trial in part]
+        states = [trial.state for stage in self.plan for trial in stage.trials]
         counts = {state: states.count(state) for state in ("passed", "failed", "not reached")}
         return ", ".join(f"{count} {state}" for state, count in counts.items())

@@ -5,6 +5,7 @@ import re
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
@@ -49,6 +50,7 @@ class Trial:
     figures: dict[str, Any] = field(default_factory=dict)  # what was measured
     tail: list[str] = field(default_factory=list)  # of the output of a command that failed
     logs: list[str] = field(default_factory=list)  # where commands' output is in logs.zip
+    said = ""  # by the last command
 
     def begin(self, where: Where, end: float) -> None:
         """Make it, unless it is ``end`` already (by `time.monotonic`); nothing is raised."""
@@ -81,7 +83,8 @@ class Trial:
         if not self.seconds:
             return f"{self.state:21}{self.name}"
         said = "; ".join(self.problems) or _briefly(self.figures)
-        return f"{self.state:11} {self.seconds:5.1f} s  {self.name}{'  ' + said if said else ''}"
+        line = f"{self.state:11} {self.seconds:5.1f} s  {self.name}{'  ' + said if said else ''}"
+        return "\n".join([line, *("    " + row for row in self.figures.get("table", []))])
 
     def expect(self, right: bool, problem: str) -> None:
         """Note a problem, and go on."""
@@ -114,15 +117,31 @@ class Trial:
         return done[0].stdout + done[0].stderr
 
     def measure(self, function: str, *arguments: object) -> dict[str, Any]:
-        """What a function of this package finds in a process of its own, and notes as problems."""
-        lines = self.run(f"gpu_check.{function}", *arguments).splitlines()
-        found = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+        """What a function of this package finds in a process of its own, and notes as problems.
+
+        Of one that was stopped, what it had found by then becomes the figures.
+        """
+        try:
+            self.run(f"gpu_check.{function}", *arguments)
+        except Stopped:
+            self.figures = self._found()
+            raise
+        found = self._found()
         self.problems += found.pop("problems", [])
         return found
+
+    def _found(self) -> dict[str, Any]:
+        """The last JSON that was said."""
+        for line in reversed(self.said.splitlines()):
+            with suppress(json.JSONDecodeError):
+                if line.startswith("{"):
+                    return json.loads(line)
+        return {}
 
     def _keep(self, name: str, command: list[str], output: str) -> None:
         """Add to the archive of logs: one file, however many commands there are."""
         self.logs.append(name)
+        self.said = output
         self.tail = output.splitlines()[-TAIL:]
         with _ARCHIVING, ZipFile(self.where.output / "logs.zip", "a", ZIP_DEFLATED) as archive:
             archive.writestr(name, f"$ {' '.join(command)}\n{output}")
@@ -136,6 +155,8 @@ def _briefly(figures: dict[str, Any]) -> str:
     """Figures without their inner structure."""
     parts = []
     for name, value in figures.items():
+        if name == "table" or ("table" in figures and isinstance(value, dict)):
+            continue
         if isinstance(value, dict):
             value = value.get("tokens_per_second", value.get("losses_apart", value.get("apart")))
         if value is not None:

@@ -134,7 +134,7 @@ def test_long_document_benchmark_reports_time_and_memory(tmp_path):
     result = json.loads((tmp_path / "speed.json").read_text())
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
     lengths = [str(length) for length in result["sizes"]["lengths"]]
-    models = ["gmat_roberta", "roberta", "longformer", "bigbird"]
+    models = ["gmat_roberta", "roberta", "longformer", "bigbird", "modernbert"]
     assert list(result["steps"]) == ["0.1"]
     for dropout, rows in result["steps"].items():
         told = output.split(f"training step, dropout {dropout}\n")[1].splitlines()

@@ -14,16 +14,20 @@ import torch
 from conftest import ROOT, with_commands
 from gpu_check import check
 from gpu_check.cases import CASES, evaluation_flags, flags, overrides
-from gpu_check.plan import Plan, plan
+from gpu_check.effects import effects
+from gpu_check.plan import Stage, Wanted, plan
 from gpu_check.run import Run
 from gpu_check.trial import Stopped, Trial, Where
+from gpu_check.turns import side_by_side, table
 
 
-def run(tmp_path: Path, *checks: Trial, alone: tuple[Trial, ...] = (), seconds: float = 60) -> dict:
+def run(
+    tmp_path: Path, *checks: Trial, alone: tuple[Trial, ...] = (), seconds: float = 300
+) -> dict:
     """Make these checks; the JSON that is left."""
     where = Where(tmp_path, tmp_path / "work", "cpu", 2, dict(os.environ))
-    trials = Plan([], list(checks), list(alone))
-    passed = Run(trials, where, time.monotonic(), seconds, 2).all()
+    stages = [Stage([], 1), Stage(list(checks), 2), Stage(list(alone), 1)]
+    passed = Run(stages, where, time.monotonic(), seconds).all()
     result = json.loads((tmp_path / "gpu_check.json").read_text())
     assert passed == all(c["state"] == "passed" for c in result["checks"].values())
     return result
@@ -102,7 +106,7 @@ def test_results_are_written_after_each_check(tmp_path):
 
 def test_every_model_is_tried_in_every_precision():
     """Families, backbones, schemes and criterions, as the issue names them."""
-    names = [check.name for check in plan("cuda", quick=False).together]
+    names = [check.name for check in plan(Wanted())[-1].trials]
     assert len(names) == len(set(names))
     for case in CASES:
         for what in ("float32", "fp16", "amp", "bf16", "a step", "as on the CPU"):
@@ -117,7 +121,72 @@ def test_every_model_is_tried_in_every_precision():
     ):  # fmt: skip
         assert flag in spelled
     assert "mem_transformer tokens, pytorch_ddp" in names
-    assert len([check.name for check in plan("cuda", quick=False, only="lsh").together]) == 7
+    assert len(plan(Wanted(only="lsh"))[-1].trials) == 7
+
+
+def test_parts_and_their_order():
+    """Speed before the checks, and never longer than leaves them time."""
+    everything = plan(Wanted(part="all"))
+    names = [[trial.name for trial in stage.trials] for stage in everything]
+    assert [stage.until for stage in everything] == [1.0, 0.55, 0.55, 1.0]
+    assert names[1][0] == "speed: language models"
+    assert [name for name in names[1] if "documents" in name] == [
+        f"speed: documents of {length}" for length in ("4,096", "16,384", "1,024", "65,536")
+    ]
+    assert len(names[2]) == everything[2].jobs == 4
+    checks_ = [trial.name for trial in plan(Wanted())[-1].trials]
+    copies = [trial.name for trial in effects("cuda", False, None)]
+    assert names[3] == copies + checks_
+    assert everything[3].jobs == 2 + len(copies)
+    assert [trial.name for trial in plan(Wanted(part="speed"))[-1].trials] == copies
+    translations = [trial.name for trial in effects("cuda", False, Path("data"))[len(copies) :]]
+    assert len(translations) == 12
+    assert {name.rpartition(", ")[0] for name in translations[:4]} == {
+        f"Multi30k, M={memory}" for memory in (0, 5, 10, 20)
+    }
+
+
+def test_what_was_found_before_a_stop_is_kept(tmp_path, monkeypatch):
+    def stop(trial: Trial, *arguments: object) -> None:
+        trial.said = 'a line\n{"found": 2}\n{"found": 3}\n{"fou'
+        raise Stopped("it was not done in time")
+
+    def stopped(trial: Trial) -> None:
+        trial.figures = trial.measure("speed:of_nothing")
+
+    monkeypatch.setattr(Trial, "run", stop)
+    result = run(tmp_path, Trial("stopped", stopped))["checks"]["stopped"]
+    assert (result["state"], result["figures"]) == ("failed", {"found": 3})
+
+
+def test_models_take_turns_and_one_that_fails_costs_the_others_nothing():
+    calls = []
+
+    def works(name: str, seconds: float) -> int:
+        calls.append(name)
+        time.sleep(seconds)
+        return 10
+
+    def full() -> int:
+        raise torch.OutOfMemoryError
+
+    def broken_() -> int:
+        raise ValueError("what is wrong")
+
+    *_, found = side_by_side(
+        {"one": lambda: works("one", 0.01), "full": full, "broken": broken_,
+         "other": lambda: works("other", 0.1)}, "cpu", seconds=0.4,
+    )  # fmt: skip
+    assert calls[:8] == [*["one"] * 2, *["other"] * 2, "other", "one", "one", "other"]
+    assert found["full"] == {"problem": "out of memory"}
+    assert found["broken"] == {"problem": "ValueError: what is wrong"}
+    assert 0 < found["other"]["of one"]["ratio"] < 1
+    assert 0 < found["other"]["tokens_per_second"] <= 100
+    low, high = found["one"]["middle_half"]
+    assert low <= found["one"]["tokens_per_second"] <= high
+    lines = table("title", found)
+    assert [line.split()[0] for line in lines] == ["title", "one", "full", "broken", "other"]
+    assert lines[2].endswith("out of memory")
 
 
 def test_a_case_is_spelled_in_two_ways():
@@ -178,13 +247,35 @@ def check_by_command(tmp_path: Path, *more: str, code: int) -> subprocess.Comple
 
 
 @pytest.mark.training
+def test_speed_in_its_short_form_on_a_cpu(tmp_path):
+    check_by_command(tmp_path, "--part", "speed", "--cpu", "--quick", "--minutes", "9", code=0)
+    result = json.loads((tmp_path / "gpu_check.json").read_text())
+    assert result["summary"].endswith("0 failed, 0 not reached")
+    figures = {name: of["figures"] for name, of in result["checks"].items()}
+    for name, models in {
+        "language models": 6,
+        "documents of 32": 6,
+        "translation, small": 2,
+    }.items():
+        rows = next(of for key, of in figures[f"speed: {name}"].items() if "amp" in key)
+        assert len(rows) == models
+        assert all(row["tokens_per_second"] > 0 for row in rows.values()), rows
+    assert len(figures["speed: generation"]["tf32"]) == 2
+    assert figures["reading: rmt_lm of the examples' size"]["4096"]["tokens_per_second"] > 0
+    assert figures["copying 24 symbols: RMT, M=8"]["updates"] == 4
+    assert "armt_lm, transformer-xl " in (tmp_path / "gpu_check.txt").read_text()
+
+
+@pytest.mark.training
 def test_its_short_form_on_a_cpu(tmp_path):
-    check_by_command(tmp_path, "--cpu", "--quick", "--jobs", "2", "--minutes", "9", code=0)
+    check_by_command(
+        tmp_path, "--part", "check", "--cpu", "--quick", "--jobs", "2", "--minutes", "9", code=0
+    )  # fmt: skip
     result = json.loads((tmp_path / "gpu_check.json").read_text())
     assert result["summary"].endswith("0 failed, 0 not reached")
     resumed = [of["figures"]["resumed"] for of in result["checks"].values()
                if "resumed" in of.get("figures", {})]  # fmt: skip
-    assert len(resumed) == 4
+    assert len(resumed) == 5
     assert all(of["bits"] for of in resumed), "on a CPU a resumed run is the same run"
     assert {path.name for path in tmp_path.iterdir()} == {
         "gpu_check.json", "gpu_check.txt", "logs.zip",
