@@ -262,7 +262,7 @@ def test_speed_in_its_short_form_on_a_cpu(tmp_path):
         assert all(row["tokens_per_second"] > 0 for row in rows.values()), rows
     assert len(figures["speed: generation"]["tf32"]) == 2
     assert figures["reading: rmt_lm of the examples' size"]["4096"]["tokens_per_second"] > 0
-    assert figures["copying 24 symbols: RMT, M=8"]["updates"] == 4
+    assert figures["copy, 24 symbols, 9 segments: RMT, M=8"]["updates"] == 4
     assert "armt_lm, transformer-xl " in (tmp_path / "gpu_check.txt").read_text()
 
 
