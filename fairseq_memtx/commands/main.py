@@ -17,11 +17,11 @@ from types import FrameType
 from typing import NoReturn
 
 from .. import __version__
-from . import arches, average, convert, doctor, export, flags, plot, prepare
+from . import arches, average, convert, doctor, export, flags, plot, prepare, score_answers
 from .completion import SHELLS, PrintCompletion
 from .parser import PROGRAM, Parser, commands_of
 
-COMMANDS = (prepare, average, convert, export, plot, arches, flags, doctor)
+COMMANDS = (prepare, average, convert, export, plot, score_answers, arches, flags, doctor)
 FOLDER = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = ("ve-fairseq", "fairseq", "torch", "numpy")
 # What to install for modules that have another name.

@@ -19,6 +19,7 @@ def add_to(commands: Any) -> None:
     _translation(kinds)
     _language_model(kinds)
     _classification(kinds)
+    _question_answering(kinds)
     _numbers(kinds)
 
 
@@ -96,6 +97,31 @@ def _classification(kinds: Any) -> None:
     add("--dest", type=Path, required=True, help="folder to make, such as data-bin/sst2")
 
 
+def _question_answering(kinds: Any) -> None:
+    parser = add_command(
+        kinds, "question-answering", _prepare_question_answering,
+        "turn files of SQuAD or HotpotQA into the data of --task extractive_qa",
+        epilog="Each FILE is JSON as of SQuAD 1.1, SQuAD 2.0 or HotpotQA. The folder also has "
+        f"their contexts as text to pre-train on. {FINISHED}",
+    )  # fmt: skip
+    add = parser.add_argument
+    file: dict[str, Any] = {"metavar": "FILE", "type": Path}
+    add("--train", required=True, help="questions to learn from", **file)
+    valid = parser.add_mutually_exclusive_group(required=True).add_argument
+    valid("--valid", help="questions to choose the best checkpoint by", **file)
+    valid("--held-out", metavar="N", type=positive,
+        help="take N articles (SQuAD) or questions (HotpotQA) out of train for that")  # fmt: skip
+    add("--test", help="questions to score", **file)
+    add("--questions", metavar="N", nargs="+", type=positive,
+        help="how many the FILEs are to have; others are refused as cut off")  # fmt: skip
+    tokens = parser.add_mutually_exclusive_group(required=True).add_argument
+    tokens("--bpe-size", metavar="N", type=positive, help="learn about so many word pieces")
+    tokens("--pretrained", metavar="FOLDER", type=Path,
+        help="of the data, or of the model, that this model was pre-trained on")  # fmt: skip
+    add("--lowercase", action="store_true", help="lower-case, even if pre-training did not")
+    add("--dest", type=Path, required=True, help="folder to make, such as data-bin/squad")
+
+
 def _numbers(kinds: Any) -> None:
     summary = "write the quickstart's German-English corpus of number words and dates"
     add = add_command(kinds, "numbers", _prepare_numbers, summary).add_argument
@@ -138,6 +164,12 @@ def _prepare_classification(options: argparse.Namespace) -> None:
     from ..prepare import classification
 
     classification.prepare(options)
+
+
+def _prepare_question_answering(options: argparse.Namespace) -> None:
+    from ..prepare import question_answering
+
+    question_answering.prepare(options)
 
 
 def _prepare_numbers(options: argparse.Namespace) -> None:

@@ -1,40 +1,29 @@
 """Extractive question answering: point at the part of a long document that answers a question.
 
 Data flow: `read_questions` reads SQuAD's or HotpotQA's JSON, `cut` makes rows of it, windows where
-a document is too long for one. Training learns from window by window, with the criterion
-``extractive_qa``. In validation a batch is made of whole questions: the best span of all windows is
-the answer, which is scored there and then, so that sums over batches and workers are right.
+a document is too long for one; the rest is that of every `AnsweringTask`.
 """
 
 import logging
 from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Optional
 
-import torch
-from fairseq import metrics
-from fairseq.criterions import FairseqCriterion
 from fairseq.data import Dictionary, encoders
 from fairseq.dataclass import FairseqDataclass
-from fairseq.distributed import utils as distributed_utils
-from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
 from omegaconf import II, MISSING
-from torch import Tensor
 
 from ..data.folder_pieces import FITTING, misfit, record_of
 from ..data.questions.dataset import QuestionDataset
-from ..data.questions.metrics import METRICS
-from ..data.questions.reading import read_questions
-from ..data.questions.spans import Answer, AnswersFile, best_answers
 from ..data.questions.windows import FRAME, TextEncoder, WindowedQuestion, cut
 from ..data.text_encoders import used
 from ..errors import MemtxError
 from ..flags.flag import flag
-from ..flags.ignored_flags import Ignored
 from ..text.folder import FolderText, is_lowercase
-from .token_task import TokenTask
+from ..text.questions.reading import read_questions
+from .answering_task import AnsweringTask
 
 logger = logging.getLogger(__name__)
 
@@ -67,22 +56,13 @@ class ExtractiveQaConfig(FairseqDataclass):
 
 
 @register_task("extractive_qa", dataclass=ExtractiveQaConfig)
-class ExtractiveQaTask(TokenTask):
+class ExtractiveQaTask(AnsweringTask):
     """Train a reader and count its right answers.
 
     Pieces of words are made by ``bpe`` of fairseq, or as the ``record`` of the model's folder says.
     """
 
-    ignored_flags = (
-        Ignored(
-            "n_best",
-            "it belongs to --n-best-file, which is not given",
-            when=lambda cfg: not cfg.n_best_file,
-        ),
-    )
-    least = dict.fromkeys(("max_question_length", "max_answer_length", "n_best"), 1)
-    token_head_name = "span"
-    criterion_name = "extractive_qa"
+    least: ClassVar[Dict[str, int]] = {**AnsweringTask.least, "max_question_length": 1}
 
     def __init__(
         self,
@@ -92,7 +72,7 @@ class ExtractiveQaTask(TokenTask):
         record: Optional[FolderText] = None,
     ) -> None:
         check(cfg)
-        super().__init__(cfg, dictionary, scores=2)  # of beginning and end
+        super().__init__(cfg, dictionary)
         lowercase = record is None and is_lowercase(dictionary.symbols[dictionary.nspecial :])
         with used("--bpe"):
             self.encode = TextEncoder(dictionary, bpe, record, lowercase)
@@ -100,9 +80,6 @@ class ExtractiveQaTask(TokenTask):
             logger.info(f"text is cut as that in {record.folder}")
         if self.encode.lowercase:
             logger.info("text is lower-cased, as the model's is")
-        self.answers_file = (
-            AnswersFile(path_of_worker(cfg.n_best_file)) if cfg.n_best_file else None
-        )
 
     @classmethod
     def setup_task(cls, cfg: ExtractiveQaConfig, **kwargs: Any) -> "ExtractiveQaTask":
@@ -154,55 +131,6 @@ class ExtractiveQaTask(TokenTask):
         unknown = sum(int((pieces == self.dictionary.unk()).sum()) for pieces in texts)
         return unknown / max(sum(map(len, texts)), 1)
 
-    def begin_valid_epoch(self, epoch: int, model: BaseFairseqModel) -> None:
-        """Begin the n-best file anew."""
-        if self.answers_file is not None:
-            self.answers_file.begin()
-
-    def valid_step(
-        self, sample: Dict[str, Any], model: BaseFairseqModel, criterion: FairseqCriterion
-    ) -> Tuple[Tensor, int, Dict[str, Any]]:
-        """Loss and, for a batch of whole questions, how right the answers are."""
-        model.eval()
-        with torch.no_grad():
-            log_probabilities = criterion.log_probabilities(model, sample)
-            loss, sample_size, log = criterion.loss(log_probabilities, sample)
-        # The batch that fairseq gives an idle worker is one of training, without whole questions,
-        # but its log has to have the same entries as that of the others.
-        log.update(dict.fromkeys(("questions", "exact_match", "f1"), 0.0))
-        if "questions" in sample:
-            log.update(self._answer(sample["questions"], log_probabilities.cpu()))
-        return loss, sample_size, log
-
-    def _answer(
-        self, questions: List[WindowedQuestion], log_probabilities: Tensor
-    ) -> Dict[str, float]:
-        """Sums of the scores of a batch's best answers; probabilities are ``2 x B x L``."""
-        answers: Dict[str, List[Answer]] = {}
-        exact_match = f1 = 0.0
-        rows = log_probabilities.split([len(q.windows) for q in questions], dim=1)
-        for asked, of_question in zip(questions, rows):
-            best = best_answers(asked, of_question, self.cfg.max_answer_length, self.cfg.n_best)
-            answers[asked.question.name] = best
-            said = best[0].text if best else ""
-            score = METRICS[asked.question.metric](said, asked.question.answers)
-            exact_match += score.exact_match
-            f1 += score.f1
-        if self.answers_file is not None:
-            self.answers_file.add(answers)
-        return {"questions": len(questions), "exact_match": exact_match, "f1": f1}
-
-    def reduce_metrics(
-        self, logging_outputs: List[Dict[str, Any]], criterion: FairseqCriterion
-    ) -> None:
-        """Add ``exact_match`` and ``f1``, both 0 to 100."""
-        super().reduce_metrics(logging_outputs, criterion)
-        questions = sum(log.get("questions", 0) for log in logging_outputs)
-        if questions:
-            for name in ("exact_match", "f1"):
-                total = sum(log.get(name, 0) for log in logging_outputs)
-                metrics.log_scalar(name, 100 * total / questions, questions, round=2)
-
 
 def record_of_model(cfg: ExtractiveQaConfig) -> Optional[FolderText]:
     """How the text was cut that the model knows, by the folder of its dictionary or its BPE.
@@ -237,9 +165,3 @@ def check(cfg: ExtractiveQaConfig) -> None:
             f"--stride {cfg.stride} would leave out text between windows of {window} tokens, what "
             f"the longest question leaves of --max-positions: use 1 to {window}"
         )
-
-
-def path_of_worker(name: str) -> Path:
-    """The file of this worker: its own, for those after the first."""
-    rank = distributed_utils.get_global_rank()
-    return Path(f"{name}.{rank}" if rank else name)

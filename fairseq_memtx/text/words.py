@@ -48,6 +48,9 @@ _SPACELESS = "".join(f"{chr(first)}-{chr(last)}" for first, last in _BLOCKS)
 # Patterns, for those who look for words in a text without cutting it.
 CHARACTER = f"[{_SPACELESS}][{_MARKS}]*"
 BETWEEN_SPACES = f"{CHARACTER}|[^\\s{_SPACELESS}]+"
+# Words without punctuation, and each mark of it. Endings such as 's are words of their own, since
+# GPT-2's pieces have them whole.
+WORDS_AND_MARKS = rf"{CHARACTER}|(?:(?!{CHARACTER})\w)+|'(?:s|t|re|ve|m|ll|d)\b|[^\w\s]"
 _CHARACTER = re.compile(f"({CHARACTER})")
 _BETWEEN = re.compile(f"(?<=[{_SPACELESS}{_MARKS}]) (?=[{_SPACELESS}])")
 

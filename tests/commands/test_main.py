@@ -150,7 +150,7 @@ def test_a_shell_completes_commands_flags_architectures_and_files(tmp_path, caps
     assert not end.value.code
     (tmp_path / "script").write_text(capsys.readouterr().out)
     for line, expected in [
-        ("prepare ", "translation language-model classification numbers"),
+        ("prepare ", "translation language-model classification question-answering numbers"),
         ("prepare translation --max", "--max-length --max-ratio"),
         ("flags rmt_lm_", "rmt_lm_enwik8 rmt_lm_tiny rmt_lm_wiki103"),
         ("average --output scr", "script"),

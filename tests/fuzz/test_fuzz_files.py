@@ -13,8 +13,8 @@ from tiny_models import LINES, MODELS, configuration, whole_sets
 
 from fairseq_memtx.data import data_folder
 from fairseq_memtx.data.questions.dataset import QuestionDataset
-from fairseq_memtx.data.questions.reading import read_questions
 from fairseq_memtx.data.questions.windows import TextEncoder, cut
+from fairseq_memtx.text.questions.reading import read_questions
 
 pytestmark = pytest.mark.fuzz
 

@@ -15,9 +15,9 @@ from fairseq.tasks import FairseqTask
 from omegaconf import OmegaConf
 
 from fairseq_memtx.criterions.extractive_qa import ExtractiveQaCriterion
-from fairseq_memtx.data.questions.metrics import squad_1_1
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.tasks.extractive_qa import ExtractiveQaConfig
+from fairseq_memtx.text.questions.metrics import squad_1_1
 
 TASK = ["--user-dir", "fairseq_memtx", "--task", "extractive_qa"]
 SIZES = ["--max-positions", "24", "--max-question-length", "6"]

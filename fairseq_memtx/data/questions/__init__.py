@@ -1,1 +1,1 @@
-"""Questions about documents: reading them, cutting them into rows, answers and their scores."""
+"""Questions about documents as a model reads them: cut into rows, and answered."""

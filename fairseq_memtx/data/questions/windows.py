@@ -4,7 +4,6 @@ A row is ``<s> question </s> </s> context </s>``, as RoBERTa has it for two text
 long for one row is read in windows, each in a row with the question. A context has ``N`` pieces.
 """
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Callable, Iterable, Iterator
@@ -13,14 +12,10 @@ import numpy as np
 from fairseq.data import Dictionary
 
 from ...text.folder import FolderText
+from ...text.questions.reading import Question
+from ...text.questions.words import WORD, chunk_pattern
 from ...text.symbols import escape
-from ...text.words import BETWEEN_SPACES, CHARACTER
-from .reading import Question
 
-# Endings such as 's are words of their own, since GPT-2's pieces have them whole; so is a character
-# of a script without spaces.
-WORD = re.compile(rf"{CHARACTER}|(?:(?!{CHARACTER})\w)+|'(?:s|t|re|ve|m|ll|d)\b|[^\w\s]")
-WHITE_SPACE_WORD = re.compile(BETWEEN_SPACES)
 MARK = "@@"  # of subword-nmt, at all pieces of a word but the last
 FRAME = 4  # <s> and three </s>
 
@@ -71,11 +66,9 @@ class TextEncoder:
         self.bpe = bpe
         self.lowercase = lowercase or (record is not None and record.lowercase)
         self._by_record: Callable[[str], str] | None = None
-        self._chunk = WORD
+        self._chunk = chunk_pattern(record)
         if record is not None and record.unit in ("words", "pieces"):
             self._by_record = record.pieces()
-            if record.punctuation_apart is False and not record.moses:
-                self._chunk = WHITE_SPACE_WORD
         self._pieces_of_chunk = lru_cache(maxsize=100_000)(self._encode_chunk)
 
     def __call__(self, text: str) -> EncodedText:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from fairseq.data import Dictionary
 
-from fairseq_memtx.data.questions.reading import Question
 from fairseq_memtx.data.questions.spans import Answer, AnswersFile, best_answers
 from fairseq_memtx.data.questions.windows import EncodedText, TextEncoder, cut
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.text.questions.reading import Question
 
 CONTEXT = "one two three four five six seven eight nine ten"
 

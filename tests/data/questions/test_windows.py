@@ -6,10 +6,10 @@ import torch
 from fairseq.data import Dictionary
 
 from fairseq_memtx.data.questions.dataset import QuestionDataset
-from fairseq_memtx.data.questions.reading import Question
 from fairseq_memtx.data.questions.windows import TextEncoder, cut, plan_windows
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.text.folder import FolderText
+from fairseq_memtx.text.questions.reading import Question
 
 CONTEXT = "Zoë's cat—aged 7—didn't  sleep,\nhas (it) slept? No."
 

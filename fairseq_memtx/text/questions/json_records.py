@@ -54,6 +54,10 @@ class Record:
     def __contains__(self, name: str) -> bool:
         return name in self._as(dict)
 
+    def names(self) -> list[str]:
+        """Of the fields of an object."""
+        return list(self._as(dict))
+
     def items(self, kind: str) -> list["Record"]:
         """The parts of a list, which errors call by this name and their number, from 1."""
         return [

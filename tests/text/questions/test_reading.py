@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from fairseq_memtx.data.questions.reading import read_questions
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.text.questions.reading import read_questions
 
 CONTEXT = "Anna lives in Rome 🙂. Her cat lives there, too."
 SQUAD = {

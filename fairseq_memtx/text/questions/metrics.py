@@ -9,7 +9,7 @@ import string
 from collections import Counter
 from typing import NamedTuple, Sequence
 
-from ...text.words import split_words
+from ..words import split_words
 
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)

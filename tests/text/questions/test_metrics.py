@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairseq_memtx.data.questions.metrics import hotpotqa, normalise, squad_1_1, squad_2_0
+from fairseq_memtx.text.questions.metrics import hotpotqa, normalise, squad_1_1, squad_2_0
 
 METRICS = [squad_1_1, squad_2_0, hotpotqa]
 
