@@ -17,11 +17,25 @@ from types import FrameType
 from typing import NoReturn
 
 from .. import __version__
-from . import arches, average, convert, doctor, export, flags, plot, prepare, score_answers
+from . import (
+    arches,
+    average,
+    convert,
+    doctor,
+    export,
+    flags,
+    plot,
+    prepare,
+    score_answers,
+    translate,
+    write,
+)
 from .completion import SHELLS, PrintCompletion
 from .parser import PROGRAM, Parser, commands_of
 
-COMMANDS = (prepare, average, convert, export, plot, score_answers, arches, flags, doctor)
+COMMANDS = (
+    prepare, write, translate, average, convert, export, plot, score_answers, arches, flags, doctor,
+)  # fmt: skip
 FOLDER = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = ("ve-fairseq", "fairseq", "torch", "numpy")
 # What to install for modules that have another name.

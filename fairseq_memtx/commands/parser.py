@@ -52,6 +52,20 @@ def ratio(text: str) -> float:
     return float(text)
 
 
+def above_zero(text: str) -> float:
+    """A number above zero."""
+    if not 0 < float(text) < float("inf"):
+        raise ValueError
+    return float(text)
+
+
+def share(text: str) -> float:
+    """A number above zero, up to one."""
+    if not 0 < float(text) <= 1:
+        raise ValueError
+    return float(text)
+
+
 def numbers(text: str) -> list[int]:
     """``20000,40000`` as numbers."""
     return [int(number) for number in text.strip("[]()").split(",") if number]

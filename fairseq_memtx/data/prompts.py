@@ -45,8 +45,8 @@ class PromptDataset(RowDataset):
         return {"id": index, "source": torch.cat([first, text]), "target": torch.cat([text, pad])}
 
 
-def tell_unknown(texts: Sequence[Tensor], dictionary: Dictionary) -> None:
-    """Warn of prompts that the dictionary does not know."""
+def tell_unknown(texts: Sequence[Tensor], dictionary: Dictionary, flag: str = "--bpe") -> None:
+    """Warn of prompts that the dictionary does not know, and of the flag that says what it does."""
     for text in texts:
         unknown = int(text.eq(dictionary.unk()).sum())
         if unknown > MANY * len(text):
@@ -54,5 +54,5 @@ def tell_unknown(texts: Sequence[Tensor], dictionary: Dictionary) -> None:
                 f"{unknown} of {len(text)} tokens of a prompt ({unknown / len(text):.0%}) are "
                 f"unknown to the model ({dictionary.unk_word}), which reads as nothing: write it "
                 "with the words or characters of the training text; where the data folder has no "
-                "prepared.json, say with --bpe how that text was cut"
+                f"prepared.json, say with {flag} how that text was cut"
             )

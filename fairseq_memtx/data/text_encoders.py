@@ -58,7 +58,7 @@ class PiecesOfWords:
 
     def decode(self, pieces: str) -> str:
         """Words of pieces."""
-        return _joined(pieces)
+        return joined(pieces)
 
 
 class WholeText:
@@ -72,7 +72,7 @@ class WholeText:
     def decode(self, tokens: str) -> str:
         """Text of tokens."""
         if self.record.unit == "pieces":
-            tokens = _joined(tokens)
+            tokens = joined(tokens)
         return join_words(unescape(tokens))
 
 
@@ -87,7 +87,8 @@ class LowerCase:
         return self.bpe.encode(text.lower())
 
 
-def _joined(pieces: str) -> str:
+def joined(pieces: str) -> str:
+    """Words of pieces."""
     return f"{pieces} ".replace(SEPARATOR, "").rstrip()
 
 
