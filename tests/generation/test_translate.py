@@ -6,6 +6,7 @@ from argparse import Namespace
 
 import pytest
 from conftest import memtx
+from fairseq.tasks.translation import TranslationTask
 from generation.saved_models import save_model
 
 from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
@@ -61,11 +62,22 @@ def test_lines_of_files_and_of_standard_input(folder, expected, capsys, monkeypa
     assert translated(capsys, model, "--beam", 3) == expected
 
 
-def test_flags_of_the_search_reach_it(folder, expected, capsys, tmp_path):
+def test_flags_of_the_search_reach_it(folder, expected, capsys, monkeypatch, tmp_path):
+    asked = {"beam": 2, "lenpen": 0.5, "min_len": 3, "max_len_a": 2.0, "max_len_b": 5}
+    asked["no_repeat_ngram_size"] = 1
+    generators = []
+
+    def build(task, models, settings, *more, **others):
+        generators.append(settings)
+        return unmended(task, models, settings, *more, **others)
+
+    unmended = TranslationTask.build_generator
+    monkeypatch.setattr(TranslationTask, "build_generator", build)
     (tmp_path / "text").write_text("\n".join(LINES))
-    for flag in ("--max-len-b=3", "--lenpen=-5", "--max-len-a=2", "--no-repeat-ngram-size=1"):
-        text = translated(capsys, folder / "model.pt", tmp_path / "text", "--beam", 3, flag)
-        assert text != expected, flag
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in asked.items()]
+    texts = translated(capsys, folder / "model.pt", tmp_path / "text", *flags)
+    assert {name: generators[0][name] for name in asked} == asked
+    assert texts != expected
 
 
 def test_a_folder_without_a_record(folder, capsys, caplog, tmp_path):
