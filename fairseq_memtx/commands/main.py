@@ -24,6 +24,7 @@ from . import (
     doctor,
     export,
     flags,
+    inspect,
     plot,
     prepare,
     score_answers,
@@ -34,7 +35,8 @@ from .completion import SHELLS, PrintCompletion
 from .parser import PROGRAM, Parser, commands_of
 
 COMMANDS = (
-    prepare, write, translate, average, convert, export, plot, score_answers, arches, flags, doctor,
+    prepare, write, translate, average, convert, export, inspect, plot, score_answers, arches,
+    flags, doctor,
 )  # fmt: skip
 FOLDER = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = ("ve-fairseq", "fairseq", "torch", "numpy")

@@ -10,6 +10,7 @@ from .bottleneck_skip import AttentionToMemoryAndSelf
 from .continued_text import ContinuedText
 from .exported import load, save
 from .global_memory import GlobalMemoryAttention
+from .head_classes import CLASSES, HeadShares, RowKind, head_shares, is_memory, shares_of
 from .language_model import SegmentLanguageModel
 from .language_model_settings import LanguageModelSettings
 from .neighbourhoods import (
@@ -40,6 +41,7 @@ __all__ = [
     "AttentionSoftmax",
     "AttentionToMemoryAndSelf",
     "Band",
+    "CLASSES",
     "ChunkedAttention",
     "ContinuedText",
     "DenseAttention",
@@ -47,12 +49,14 @@ __all__ = [
     "GroupedAttention",
     "Groups",
     "HashedAttention",
+    "HeadShares",
     "LanguageModelSettings",
     "Layers",
     "MemoryStatistics",
     "MemoryTokens",
     "Reading",
     "RelativeAttention",
+    "RowKind",
     "Segment",
     "SegmentLanguageModel",
     "SegmentLoop",
@@ -69,7 +73,9 @@ __all__ = [
     "distance_embedding",
     "drop",
     "emptied",
+    "head_shares",
     "inside",
+    "is_memory",
     "load",
     "memory_statistics",
     "moved",
@@ -79,5 +85,6 @@ __all__ = [
     "run_transformer_xl",
     "save",
     "segment_mask",
+    "shares_of",
     "under",
 ]

@@ -14,18 +14,25 @@ of modules are heard.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-AttentionMaps = dict[str, list[Tensor]]
+AttentionMaps: TypeAlias = dict[str, list[Tensor]]
+# The name of an attention module and the map of a call to what is kept of it.
+Keep: TypeAlias = Callable[[str, Tensor], Tensor]
+
+
+def whole(_name: str, weights: Tensor) -> Tensor:
+    """The map itself, as a copy on the CPU: the model may go on to write over its weights."""
+    return weights.detach().to("cpu", copy=True)
 
 
 @contextmanager
-def capture_attention(model: nn.Module) -> Iterator[AttentionMaps]:
+def capture_attention(model: nn.Module, keep: Keep = whole) -> Iterator[AttentionMaps]:
     """Keep what each attention in ``model`` reads, while the context lasts.
 
     Example::
@@ -41,7 +48,7 @@ def capture_attention(model: nn.Module) -> Iterator[AttentionMaps]:
         each of them, and one that reads a text in segments once a segment. Where activations are
         recomputed, a backward pass inside the context is heard as a second call.
     """
-    listener = _Listener()
+    listener = _Listener(keep)
     parts = {name: part for name, part in model.named_modules() if hasattr(part, "attention_map")}
     holders = {_holder(name) for name in parts}
     with ExitStack() as hooks, listener:
@@ -63,8 +70,9 @@ class _Listener(TorchFunctionMode):
         running: names of the multi-head attentions that are being called, the innermost last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Keep) -> None:
         super().__init__()
+        self.keep = keep
         self.maps: AttentionMaps = {}
         self.running: list[tuple[str, int]] = []
 
@@ -110,9 +118,7 @@ class _Listener(TorchFunctionMode):
 
     def _keep(self, name: str, weights: Tensor) -> None:
         exact = torch.promote_types(weights.dtype, torch.float32)
-        # A copy also on the CPU, where the model may go on to write over its weights.
-        kept = weights.detach().to("cpu", exact, copy=True)
-        self.maps.setdefault(name, []).append(kept)
+        self.maps.setdefault(name, []).append(self.keep(name, weights.to(exact)))
 
 
 def _holder(name: str) -> str:

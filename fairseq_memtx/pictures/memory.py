@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..errors import MemtxError
-from .figure import check_format, labels, save
+from .figure import check_format, save
+from .heat_map import heat_map
 from .memory_attention import LayerAttention, read_attention
 
 CELL = 0.25  # inches
@@ -97,26 +97,11 @@ def draw(layers: dict[int, LayerAttention], words: list[str]) -> Figure:
     axes = figure.subplots(len(layers), 2, squeeze=False, width_ratios=columns)
     for (left, right), (number, layer) in zip(axes, layers.items()):
         shown = memory_count + layer.reads_itself
-        heat_map(left, layer.source[:, :shown], words, [*memory, "itself"][:shown], cell)
+        columns_shown = [*memory, "itself"][:shown]
+        heat_map(left, layer.source[:, :shown].numpy(), words, columns_shown, cell)
         left.set_title(f"Layer {number}: what the source tokens read from memory", **TITLE)
-        heat_map(right, layer.memory, memory, keys, cell)
+        heat_map(right, layer.memory.numpy(), memory, keys, cell)
         right.set_title(f"Layer {number}: what memory reads", **TITLE)
         for axis in (left, right):
             axis.axvline(memory_count, color="black", linewidth=1.5)  # here memory ends
     return figure
-
-
-def heat_map(axes: Axes, weights: Tensor, rows: list[str], columns: list[str], cell: float) -> None:
-    """Draw weights as a table with named rows and columns, its cells ``cell`` inches high."""
-    mesh = axes.pcolormesh(weights.numpy(), cmap="Blues", vmin=0, edgecolors="white", linewidth=0.5)
-    axes.invert_yaxis()
-    font = 36 * cell  # points: half as high as a cell
-    axes.set_yticks([place + 0.5 for place in range(len(rows))], labels(rows), fontsize=font)
-    axes.set_xticks(
-        [place + 0.5 for place in range(len(columns))], labels(columns), fontsize=font, rotation=90
-    )
-    axes.tick_params(length=0)
-    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02)
-    bar.set_label("attention weight", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    bar.outline.set_visible(False)

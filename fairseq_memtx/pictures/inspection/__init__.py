@@ -1,0 +1,1 @@
+"""Pictures of what `inspection` measured: a figure, a sentence and tables of each kind."""
