@@ -13,7 +13,7 @@ from ..memory import State
 from ..modules.state_holder import StateHolder
 from . import text_rows
 from .exchange import Predictions, exchanged, measure
-from .handed_on import part_of, parts_of
+from .handed_on import kept_of, part_of, parts_of
 from .trained_model import TrainedModel
 
 
@@ -36,7 +36,7 @@ def swap(trained: TrainedModel, rows: text_rows.Rows) -> dict[str, Any]:
         partners = target.roll(-1, dims=0)[places] if alike else None
         return Predictions(scores[places], target[places], partners)
 
-    return measure(predict, parts_of(holder.state))
+    return measure(predict, parts_of(kept_of(trained.model.decoder, holder.state)))
 
 
 def exchange(state: State, parts: Sequence[str]) -> State:

@@ -37,6 +37,12 @@ def vectors_of(state: State) -> dict[str, Tensor]:
     return found
 
 
+def kept_of(decoder: Any, state: State) -> State:
+    """What of a state the next segment reads: no memory where each begins anew."""
+    begins_anew = not decoder.loop.recurrent
+    return {name: x for name, x in state.items() if not (begins_anew and name == "memory")}
+
+
 def states(model: Any, tokens: Tensor) -> Iterator[State]:
     """The state before the first segment of some rows, and after each of them.
 
@@ -45,8 +51,8 @@ def states(model: Any, tokens: Tensor) -> Iterator[State]:
         tokens: ``B x L``.
     """
     holder = StateHolder()
-    yield model.decoder.loop.begin({}, len(tokens))
+    yield kept_of(model.decoder, model.decoder.loop.begin({}, len(tokens)))
     for segment in tokens.split(model.decoder.segment_length, dim=1):
         with torch.no_grad():
             model(segment, holder=holder)
-        yield holder.state
+        yield kept_of(model.decoder, holder.state)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..memory import State
-from .handed_on import vectors_of
+from .handed_on import kept_of, vectors_of
 from .text_rows import Rows
 from .trained_model import TrainedModel
 
@@ -54,11 +54,11 @@ def measure(trained: TrainedModel, rows: Rows) -> dict[str, Any]:
 
 def _attributed(decoder: Any, tokens: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
     """Each token's part in the steps of one segment, ``B x T`` by part, and the state after it."""
-    begun = vectors_of(decoder.loop.begin(state, len(tokens)))
+    begun = vectors_of(kept_of(decoder, decoder.loop.begin(state, len(tokens))))
     with torch.enable_grad(), _embedding(decoder.embed_tokens) as embedded:
         _, after = decoder.loop.read_segment(tokens, state)
         parts = {}
-        for part, vector in vectors_of(after).items():
+        for part, vector in vectors_of(kept_of(decoder, after)).items():
             step = vector.detach() - begun.get(part, torch.zeros(())).detach()
             step = step / step.norm(dim=1, keepdim=True).clamp(min=1e-12)
             (gradient,) = torch.autograd.grad((vector * step).sum(), embedded, retain_graph=True)

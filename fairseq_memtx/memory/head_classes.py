@@ -94,7 +94,7 @@ def shares_of(weights: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
     real = (keys != RowKind.PADDING)[:, None, None]
     seen = (weights > 0) & real
     on_memory = (weights * memory).sum(-1)
-    uniform = (seen & memory).sum(-1) / seen.sum(-1).clamp(min=1)
+    uniform = (seen & memory).sum(-1).to(weights) / seen.sum(-1).clamp(min=1)
     choice = (uniform > 0) & (uniform < 1)
     numbers = torch.stack([torch.ones_like(on_memory), on_memory, uniform], dim=-1)
     kinds = ((queries == RowKind.TOKEN), is_memory(queries))
