@@ -1,18 +1,13 @@
 """Which rows and columns of the families' maps are memory: against who may see whom."""
 
-import sys
-
 import pytest
 import torch
-from conftest import ROOT, VARIANTS, batch, build
-from torch.nn import functional
-
-sys.path.insert(0, str(ROOT / "tests/models"))  # the builders of the families
-
+from conftest import VARIANTS, batch, build
 from test_gmat_roberta import COMPRESSED, tokens
 from test_gmat_roberta import build as build_gmat
 from test_rmt_lm import build as build_rmt
 from test_rmt_lm import text
+from torch.nn import functional
 
 from fairseq_memtx.memory import RowKind, capture_attention
 from fairseq_memtx.modules.attention_rows import AttentionRows, RowFinder
