@@ -27,6 +27,7 @@ from . import (
     inspect,
     plot,
     prepare,
+    report,
     score_answers,
     translate,
     write,
@@ -35,8 +36,8 @@ from .completion import SHELLS, PrintCompletion
 from .parser import PROGRAM, Parser, commands_of
 
 COMMANDS = (
-    prepare, write, translate, average, convert, export, inspect, plot, score_answers, arches,
-    flags, doctor,
+    prepare, write, translate, average, convert, export, inspect, plot, report, score_answers,
+    arches, flags, doctor,
 )  # fmt: skip
 FOLDER = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = ("ve-fairseq", "fairseq", "torch", "numpy")

@@ -83,8 +83,11 @@ class Section:
     """A heading and what stands below it, sections among it."""
 
     heading: str
-    parts: "Sequence[Text | Verbatim | Picture | Table | Section]"
+    parts: "Sequence[Part]"
     kind: ClassVar[str] = "section"
+
+
+Part = Text | Verbatim | Picture | Table | Section
 
 
 def write(path: Path, title: str, summary: str, sections: Sequence[Section]) -> None:

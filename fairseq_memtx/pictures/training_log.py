@@ -1,7 +1,7 @@
 """Read the numbers in the logs that ``fairseq-train`` prints.
 
-``--log-format simple`` and ``json`` are read, also while a run goes on. Where a run was killed,
-resumed and wrote on into its log, the later line of an update counts.
+``--log-format simple`` and ``json`` are read, and what ``--log-file`` got, also while a run goes
+on. Where a run was killed, resumed and wrote on into its log, the later line of an update counts.
 """
 
 import json
@@ -15,7 +15,15 @@ from ..errors import MemtxError
 WHERE = ("num_updates", "epoch", "update")  # numbers of a line that are no metrics
 
 # A line that was cut off has no end, or the next line goes on in it: then its last start counts.
-LINE = re.compile(r".*\| INFO \| (?P<split>\S+) \| (?P<text>.*)\n")
+# The lines of --log-file have no time and no split in front.
+LINE = re.compile(r"(?:.*\| INFO \| (?P<split>\S+) \| )?(?P<text>.*)\n")
+BARE = {  # by what such a line begins with, its split
+    r"epoch \d+ \| valid on '([^']+)' subset": None,
+    r"epoch \d+: ": "train_inner",
+    r"epoch \d+ \|": "train",
+    r'\{.*"(\w+)_num_updates"': None,
+    r'\{"epoch"': "train_inner",
+}
 STATISTIC = re.compile(r"([^\s|,=]+)[ =]([^\s|,=]+)(?=, | \||$)")  # loss=1.5, or loss 1.5 |
 
 Curve = dict[int, float]  # the value after so many updates
@@ -42,9 +50,10 @@ def read(path: Path) -> Log:
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for match in filter(None, map(LINE.match, lines)):
-                found = statistics(match["split"], match["text"])
-                if "num_updates" in found:
-                    curves = log.setdefault(match["split"], {})
+                split = match["split"] or _split_of(match["text"])
+                found = statistics(split, match["text"])
+                if split and "num_updates" in found:
+                    curves = log.setdefault(split, {})
                     for metric in found.keys() - WHERE:
                         update = int(found["num_updates"])
                         curves.setdefault(metric, {})[update] = found[metric]
@@ -56,6 +65,14 @@ def read(path: Path) -> Log:
             "or json, after its first --log-interval updates"
         )
     return log
+
+
+def _split_of(line: str) -> str:
+    """Of a line of ``--log-file``; nothing for one of another kind."""
+    for begins, split in BARE.items():
+        if found := re.match(begins, line):
+            return split or found[1]
+    return ""
 
 
 def statistics(split: str, text: str) -> dict[str, float]:

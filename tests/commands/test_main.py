@@ -66,7 +66,7 @@ def test_without_a_command_the_folder_comes_first(capsys):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("prepar", "COMMAND prepar is unknown: did you mean prepare: see fairseq-memtx --help"),
+        ("averge", "COMMAND averge is unknown: did you mean average: see fairseq-memtx --help"),
         ("flags rmt_ml_tiny", "ARCH rmt_ml_tiny is unknown: did you mean rmt_lm_tiny"),
         ("prepare", "the following arguments are required: KIND: see fairseq-memtx prepare --help"),
         ("arches --symbols none", "argument --symbols: invalid positive value: 'none': see"),
