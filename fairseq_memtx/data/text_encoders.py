@@ -3,6 +3,7 @@
 ``encode`` gives tokens with spaces between them, ``decode`` is the way back.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from ..text.units import Bytes, Characters, Lines
 from ..text.words import join_words
 
 SEPARATOR = "@@ "
+# Of a day: sacremoses sets a space behind every colon.
+TIME = re.compile(r"\b([01]?\d|2[0-3]): ([0-5]\d)\b")
 
 
 @contextmanager
@@ -41,7 +44,8 @@ class SplitText:
 
     def decode(self, words: str) -> str:
         """Words as text."""
-        return join_words(self.moses.detokenize(unescape(words).split()))
+        text = self.moses.detokenize(unescape(words).split())
+        return join_words(TIME.sub(r"\1:\2", text))
 
 
 class PiecesOfWords:

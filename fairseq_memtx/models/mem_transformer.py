@@ -65,6 +65,11 @@ class MemoryTransformerModel(TransformerModel):
         Ignored("adaptive_input", "fairseq's transformer has it in language models alone"),
         Ignored("tie_adaptive_weights tie_adaptive_proj", "there is no adaptive input to tie"),
         Ignored("char_inputs", "fairseq's transformer takes words alone"),
+        Ignored(
+            "decoder_reads_memory_alone",
+            "with --no-cross-attention the decoder reads nothing of the encoder",
+            when=lambda cfg: getattr(cfg, "no_cross_attention", False),
+        ),
     )
 
     def __init__(self, args, encoder, decoder) -> None:
@@ -75,7 +80,7 @@ class MemoryTransformerModel(TransformerModel):
 
     @classmethod
     def add_args(cls, parser) -> None:
-        """Add fairseq's transformer flags and the two of the memory."""
+        """Add fairseq's transformer flags and those of the memory."""
         super().add_args(parser)
         parser.add_argument(
             "--memory-tokens",
@@ -87,6 +92,12 @@ class MemoryTransformerModel(TransformerModel):
             "--memory-variant",
             metavar="VARIANT",
             help=f"what updates the memory, one of {', '.join(LAYER_OF_VARIANT)} (default: tokens)",
+        )
+        parser.add_argument(
+            "--decoder-reads-memory-alone",
+            action="store_true",
+            default=None,  # so that a preset may say it
+            help="all that the decoder knows of the source has to go through the M vectors",
         )
 
     @classmethod
@@ -109,7 +120,8 @@ class MemoryTransformerModel(TransformerModel):
 
     @classmethod
     def build_decoder(cls, cfg, tgt_dict, embed_tokens) -> TransformerDecoderBase:
-        kind = MemoryTransformerDecoder if cfg.memory_tokens else TransformerDecoderBase
+        with_memory = cfg.memory_tokens or reads_memory_alone(cfg)
+        kind = MemoryTransformerDecoder if with_memory else TransformerDecoderBase
         return kind(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
 
     def load_state_dict(self, state_dict, strict=True, model_cfg=None, args=None):
@@ -162,11 +174,17 @@ class MemoryTransformerEncoder(EncoderWithMemory):
 
 
 class MemoryTransformerDecoder(TransformerDecoderBase):
-    """fairseq's decoder; attends to memory and source, reports attention over the source."""
+    """fairseq's decoder; attends to memory and source, reports attention over the source.
+
+    With ``--decoder-reads-memory-alone`` it attends to memory and nothing else. **This is not in
+    the paper**: the source then is ``M`` vectors however long it is, and a translation shows what
+    they hold. Without memory (a lesion) such a decoder is a language model of the target.
+    """
 
     def __init__(self, cfg, dictionary, embed_tokens, no_encoder_attn: bool = False) -> None:
         super().__init__(cfg, dictionary, embed_tokens, no_encoder_attn)
         self.memory_tokens = cfg.memory_tokens
+        self.reads_memory_alone = reads_memory_alone(cfg)
 
     def extract_features(
         self,
@@ -186,18 +204,43 @@ class MemoryTransformerDecoder(TransformerDecoderBase):
         """
         if alignment_layer is None and (self.training or incremental_state is not None):
             alignment_layer = -1  # no layer returns its weights
+        readable = encoder_out
+        if self.reads_memory_alone and encoder_out is not None:
+            readable = first_places(encoder_out, self.memory_tokens) if self.memory_tokens else None
         features, extra = super().extract_features(
             prev_output_tokens,
-            encoder_out,
+            readable,
             incremental_state,
             full_context_alignment,
             alignment_layer,
             alignment_heads,
         )
         extra["attn"] = [
-            None if attn is None else attn[..., self.memory_tokens :] for attn in extra["attn"]
+            None if attn is None else self._over_the_source(attn, encoder_out)
+            for attn in extra["attn"]
         ]
         return features, extra
+
+    def _over_the_source(self, attn: Tensor, encoder_out: dict[str, list[Tensor]] | None) -> Tensor:
+        """The columns of the source, which are zeros where it is not read."""
+        if self.reads_memory_alone and encoder_out is not None:
+            places = len(encoder_out["encoder_out"][0])
+            attn = torch.nn.functional.pad(attn, (0, places - self.memory_tokens))
+        return attn[..., self.memory_tokens :]
+
+
+def first_places(encoder_out: dict[str, list[Tensor]], count: int) -> dict[str, list[Tensor]]:
+    """What an encoder returns, with the first ``count`` places and their padding alone."""
+    return {
+        **encoder_out,
+        "encoder_out": [rows[:count] for rows in encoder_out["encoder_out"]],
+        "encoder_padding_mask": [mask[:, :count] for mask in encoder_out["encoder_padding_mask"]],
+    }
+
+
+def reads_memory_alone(cfg) -> bool:
+    """Of a model's configuration; those of older checkpoints do not say."""
+    return bool(getattr(cfg, "decoder_reads_memory_alone", None))
 
 
 def check_memory(args) -> None:
@@ -217,6 +260,11 @@ def check_memory(args) -> None:
         raise MemtxError(
             f"--memory-variant {variant} needs memory, and --memory-tokens is 0: give at least 1, "
             "or use --memory-variant tokens"
+        )
+    if reads_memory_alone(args) and variant != "tokens":
+        raise MemtxError(
+            f"--decoder-reads-memory-alone and --memory-variant {variant} do not go together: the "
+            "last layer of the source would never learn; use --memory-variant tokens"
         )
 
 
