@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fairseq_memtx.data.text_encoders import text_cutter
+from fairseq_memtx.data.text_encoders import SplitText, text_cutter
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.text.folder import FolderText
 from fairseq_memtx.text.units import Bytes, Characters, Lines
@@ -45,3 +45,21 @@ def test_what_cannot_be_used_is_told_in_a_line(tmp_path):
     (tmp_path / "bpecodes").write_text("#version: 0.2\nnonsense\n")
     with pytest.raises(MemtxError, match="bpecodes: no codes of subword-nmt"):
         text_cutter(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The bank closes at 2:16 AM.",
+        "From 10:00 to 23:59, then until 0:05.",
+        "He said: 16 of 20 were there.",
+        "The score was 25: 75 of them left.",
+    ],
+)
+def test_times_of_day_come_back_as_they_were(tmp_path, text):
+    """A space stands behind every colon of sacremoses; of a day there are 24 hours."""
+    pytest.importorskip("sacremoses")
+    record = FolderText(tmp_path, "pieces", moses=True, escape=True, languages=("de", "en"))
+    split = SplitText(record, "en", "en")
+    assert split.decode(split.encode(text)) == text
+    assert " : " in split.encode(text) or ": " in text

@@ -263,6 +263,63 @@ def test_attention_weights_are_not_computed_where_nobody_reads_them():
     assert asked[1]["attn"][0].shape == (2, 6, 6)
 
 
+# --- a decoder that reads memory alone ---------------------------------------------------------
+
+
+def test_a_decoder_that_reads_memory_alone():
+    """What fairseq's own decoder says, given the rows of memory and nothing else."""
+    model = build(decoder_reads_memory_alone=True)
+    source, previous = batch(6, 3), batch(5, 5, seed=3)
+    plain = stock()
+    plain.decoder.load_state_dict(model.decoder.state_dict())
+    encoder_out = model.encoder(source)
+    memory = {"encoder_out": [encoder_out["encoder_out"][0][:M]], "encoder_padding_mask": []}
+    wanted = decode(plain, memory, previous)
+    torch.testing.assert_close(decode(model, encoder_out, previous), wanted)
+    # Step by step, with two beams that have changed places, which fairseq does in between.
+    twice, order = torch.tensor([0, 0, 1, 1]), torch.tensor([1, 0, 3, 2])
+    encoder_out = model.encoder.reorder_encoder_out(encoder_out, twice)
+    encoder_out = model.encoder.reorder_encoder_out(encoder_out, order)
+    state = {}
+    for step in range(5):
+        seen = previous[twice, : step + 1]
+        out, extra = model.decoder(seen, encoder_out=encoder_out, incremental_state=state)
+    torch.testing.assert_close(out[:, -1], wanted[twice, -1], rtol=1e-4, atol=1e-5)
+    assert extra["attn"] == [None]
+
+
+def test_its_alignments_are_over_the_source_and_zeros():
+    model, source = build(decoder_reads_memory_alone=True), batch(6, 3)
+    attention = model(source, None, batch(5, 5, seed=3))[1]["attn"][0]
+    assert attention.shape == (2, 5, 6)
+    assert attention.eq(0).all()
+
+
+def test_without_memory_it_is_a_language_model():
+    model, previous = build(memory_tokens=0, decoder_reads_memory_alone=True), batch(5, 5, seed=3)
+    one, other = (model(batch(6, 3, seed=seed), None, previous) for seed in (2, 9))
+    torch.testing.assert_close(one[0], other[0])
+    assert one[1]["attn"] == [None]
+
+
+def test_every_parameter_of_it_gets_a_gradient():
+    model, source = build(decoder_reads_memory_alone=True).train(), batch(6, 3)
+    model(source, None, source)[0].pow(2).sum().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_a_configuration_that_is_older_than_the_flag():
+    model, source = build(), batch(6, 3)
+    del model.cfg.decoder.reads_memory_alone
+    old = MemoryTransformerModel.build_decoder(
+        model.cfg, words(), model.decoder.embed_tokens
+    ).double()
+    old.load_state_dict(model.decoder.state_dict())
+    torch.testing.assert_close(
+        old.eval()(source, model.encoder(source))[0], model(source, None, source)[0]
+    )
+
+
 # --- training options --------------------------------------------------------------------------
 
 
@@ -326,6 +383,10 @@ def test_fused_layer_norm_takes_over_where_apex_is(monkeypatch):
         ({"memory_tokens": 0, "variant": "bottleneck"}, r"bottleneck needs memory"),
         ({"memory_tokens": 0, "variant": "bottleneck-skip"}, r"bottleneck-skip needs memory"),
         ({"memory_tokens": 0, "variant": "controller"}, r"controller needs memory"),
+        (
+            {"variant": "bottleneck", "decoder_reads_memory_alone": True},
+            r"--decoder-reads-memory-alone and --memory-variant bottleneck do not go together",
+        ),
     ],
 )
 def test_flags_that_make_no_sense(flags, says):
