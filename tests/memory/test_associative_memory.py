@@ -187,6 +187,25 @@ def test_products_are_of_float32_under_autocast():
     torch.testing.assert_close(read[0, 0, D:], torch.tensor(VALUE), rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize("autocast", [torch.float16, torch.bfloat16, None])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_what_is_read_leaves_room_for_scores_of_float16_and_is_exact_otherwise(dtype, autocast):
+    """Of a query whose features are in A and not in z."""
+    module = memory().to(dtype)
+    state = {name: part.float() for name, part in beginning(module).items()}
+    state["A"] += 1
+    rows = torch.randn(1, 4, C, generator=torch.Generator().manual_seed(4)).to(dtype)
+    with torch.no_grad(), torch.autocast("cpu", autocast, enabled=autocast is not None):
+        queries = key_features(module.query_proj(rows).float())
+        read = module.read(rows, state)
+    wanted = queries.sum(dim=-1, keepdim=True).expand_as(rows) / 1e-5
+    assert wanted.abs().max() > 1000
+    if torch.float16 in (autocast, dtype):
+        wanted = wanted.clamp(-64, 64)
+    assert read.dtype == dtype
+    torch.testing.assert_close(read.float(), wanted, rtol=1e-2, atol=0)
+
+
 @pytest.mark.parametrize("writes", [True, False])
 def test_around_a_layer(writes):
     """All rows read before it; the write block is written as the layer leaves it."""
