@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from sacrebleu import corpus_bleu
 from tqdm import tqdm
 
-from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
 from fairseq_memtx.pictures.figure import save
 from fairseq_memtx.written_aside import written_aside
 
@@ -65,7 +64,9 @@ def measure(checkpoint: Path, data: Path, sentences: int, beam: int) -> list[dic
 
 def load(checkpoint: Path, data: Path, **overrides: int):
     """A model with the first tokens of its memory."""
-    logging.disable(logging.WARNING)  # each lesion would be told
+    logging.disable(logging.WARNING)  # each lesion would be told, and what fairseq does without
+    from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
+
     return MemoryTransformerModel.from_pretrained(
         str(checkpoint.parent),
         checkpoint.name,

@@ -103,12 +103,14 @@ step "three translations"
 paste "$output/data/raw/test.de" "$checkpoint.test.txt" "$output/data/raw/test.en" \
   | awk -F '\t' 'NR <= 3 { printf "source       %s\ntranslation  %s\nreference    %s\n\n", $1, $2, $3 }'
 
-step "the control: memory is taken away, a token at a time"
+step "the control: the same model, whose memory is taken away a token at a time"
 python scripts/memory_taken_away.py "$checkpoint" "$output/data" "$output"
 
 if [ -n "$long_memory" ]; then
-  step "one fact after 1,000,000 tokens; the control has no memory (chance: 0.167)"
+  step "one fact after 1,000,000 tokens (one-rmt); the control has no memory (one-no-memory)"
   wait "$long_memory" || memtx_fail "the second demonstration failed: see $output/long-memory.log"
+  sed -n '1s/.*"chance": \(0\.[0-9]\{3\}\).*/guessing has an accuracy of \1/p' \
+    "$output/long-memory/curves/one-rmt-seed1.jsonl"
   cat "$output/long-memory/table.md"
 fi
 
@@ -116,7 +118,7 @@ step "all of it on one page"
 fairseq-memtx report "$output" --title "Quickstart: memory at work"
 
 step "done: everything is in $output"
-echo "Next, type in $PWD:
+echo "Open $output/report.html. Next, type in $PWD:
   source .venv/bin/activate
-  fairseq-memtx plot memory --checkpoint $checkpoint --data $output/data --text 'heute ist Freitag .' --output one-sentence.png
-  fairseq-memtx flags mem_transformer"
+  head -n 3 $output/data/raw/test.de | fairseq-memtx translate $checkpoint
+  fairseq-memtx inspect $checkpoint $output/data --examples 100 --output $output/inspection"

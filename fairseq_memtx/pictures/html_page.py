@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from ..written_aside import written_aside
 
 TEMPLATE = Path(__file__).with_suffix(".html")
-# By the ends of their names: what browsers show.
+# By the ends of their names: what browsers show, the sharpest first.
 PICTURES = {
-    ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".png": "image/png",
     ".jpg": "image/jpeg",
     ".webp": "image/webp",
 }

@@ -22,10 +22,16 @@ GENERATED = re.compile(r"([STD])-(\d+)\t(?:[^\t\n]*\t)?([^\t\n]*)\n")
 
 
 def pictures(folder: Path, left_out: Collection[Path] = ()) -> list[Picture]:
-    """All of a folder and the folders in it but those left out, by name."""
+    """All of a folder and the folders in it but those left out; one that is there twice, once."""
+    kinds = list(PICTURES)
+    by_name: dict[Path, Path] = {}
+    for path in _files(folder, left_out, *PICTURES):
+        best = by_name.setdefault(path.with_suffix(""), path)
+        if kinds.index(path.suffix.lower()) < kinds.index(best.suffix.lower()):
+            by_name[path.with_suffix("")] = path
     return [
         Picture.of_file(path, f"{_words(path.stem)}: a picture of this run", _name(path, folder))
-        for path in _files(folder, left_out, *PICTURES)
+        for path in by_name.values()
     ]
 
 

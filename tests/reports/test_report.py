@@ -210,12 +210,14 @@ def test_pictures_and_measurements(tmp_path):
     folder = save(tmp_path / "run")
     (folder / "drawn").mkdir()
     Figure(figsize=(1, 1)).savefig(folder / "drawn/who_reads-what.png")
-    (folder / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    for end in ("svg", "png"):  # the same picture twice
+        (folder / f"a.{end}").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     points = [{"tokens": 1_000_000, "accuracy": 1.0}, {"tokens": 8, "accuracy": 0.34375}]
     (folder / "curve.jsonl").write_text("".join(f"{json.dumps(point)}\n" for point in points))
     (folder / "other.jsonl").write_text("no measurement\n[3]\n")
     page = report(folder)
     sources = {attrs["alt"]: attrs["src"] for _, attrs, _ in page.all("img")}
+    assert len(sources) == 3
     assert sources["a: a picture of this run"].startswith("data:image/svg+xml;base64,")
     assert sources["who reads what: a picture of this run"].startswith("data:image/png;base64,")
     assert cells(page)["1,000,000"] == ["1"]
