@@ -51,6 +51,7 @@ def measure(trained: TrainedModel) -> dict[str, Any]:
         weight.index_add_(0, target[real], taken.double())
         words += int(real.sum())
         source = sample["net_input"]["src_tokens"].ne(pad).sum(1)
+        source = source * (not trained.model.decoder.reads_memory_alone)
         uniform += float((real.sum(1) / (source + trained.memory_tokens)).sum())
     times = torch.zeros(len(dictionary), dtype=torch.double)
     for sample in trained.samples:

@@ -74,7 +74,7 @@ class RowFinder:
             (encoder,) = self.holders.values()
             written = _tokens(self.net_input["prev_output_tokens"], encoder.padding_idx)
             rows = _with_memory(encoder, self.net_input["src_tokens"])
-            return _named(f"decoder {layer}", 0, written, rows)
+            return _named(f"decoder {layer}", 0, written, rows[:, :keys])  # or memory alone
         return None
 
     def _part(self, encoder: GlobalMemoryEncoder, call: int) -> Tensor:

@@ -60,6 +60,15 @@ def test_memory_transformer(variant):
     assert sorted(layers) == sorted([*controllers, "encoder 0", "encoder 1", *decoders])
 
 
+def test_a_decoder_that_reads_memory_alone():
+    model = build(memory_tokens=M, decoder_reads_memory_alone=True)
+    inputs = {"src_tokens": batch(7, 5), "src_lengths": None, "prev_output_tokens": batch(6, 4)}
+    read = [rows.keys for name, rows, _ in found(model, inputs) if name.endswith("encoder_attn")]
+    assert len(read) == 2
+    for keys in read:
+        assert torch.equal(keys, torch.full((2, M), RowKind.MEMORY))
+
+
 @pytest.mark.parametrize("segments", [1, 3])
 @pytest.mark.parametrize("flags", [{}, COMPRESSED], ids=["plain", "compression"])
 def test_documents(flags, segments):
