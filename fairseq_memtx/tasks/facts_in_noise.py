@@ -30,6 +30,7 @@ from ..data.stories import Teller, make_teller
 from ..errors import MemtxError
 from ..flags.flag import flag
 from ..flags.ignored_flags import NO_POSITIONS, Ignored
+from ..modules.truncated_backpropagation import near_the_answers
 from .drawn_sets import DrawnLanguageTask
 from .length_curve import LengthCurveConfig, LengthCurveTask
 
@@ -78,6 +79,11 @@ class FactsInNoiseConfig(LengthCurveConfig):
         "(1:0.99,2:0.99,4) or for a number of updates (1:2000,2:2000,4), of fewer facts about as "
         "many people (2x2:0.9,2x4:0.9,4); they change between epochs",
     )
+    bptt_depth: Optional[int] = flag(
+        None,
+        "segments before that of the answers through which gradients go back, in longer rows; "
+        "what is before them is only read (default: all)",
+    )
     train_size: int = flag(3200, "examples of an epoch")
     valid_size: int = flag(320, "examples for validation")
     test_size: int = flag(320, "examples for testing")
@@ -100,7 +106,7 @@ class FactsInNoiseTask(LengthCurveTask, DrawnLanguageTask):
         Ignored("add_bos_token", "the rows have no beginning-of-sentence symbols"),
         NO_POSITIONS,
     )
-    least: ClassVar[Dict[str, int]] = {"segments": 1}
+    least: ClassVar[Dict[str, int]] = {"segments": 1, "bptt_depth": 0}
 
     def __init__(self, cfg: FactsInNoiseConfig, from_checkpoint: bool = False) -> None:
         super().__init__(cfg)
@@ -240,6 +246,15 @@ class FactsInNoiseTask(LengthCurveTask, DrawnLanguageTask):
             place = self.stages.validated(self.state.place, agg.get_smoothed_value("accuracy"))
             self.state.merge_state_dict({"place": place})
         self.judged = True
+
+    def train_step(
+        self, sample: Dict[str, Any], model: BaseFairseqModel, *others: Any, **options: Any
+    ) -> Tuple[Tensor, int, Dict[str, Any]]:
+        """A step of a row, whose beginning is only read if it is far from the answers."""
+        if self.cfg.bptt_depth is not None and self.reads_segments:
+            length, depth = self.cfg.tokens_per_sample, self.cfg.bptt_depth
+            sample = near_the_answers(sample, model, length, depth)
+        return super().train_step(sample, model, *others, **options)
 
     def valid_step(
         self, sample: Dict[str, Any], model: BaseFairseqModel, criterion: FairseqCriterion
