@@ -75,12 +75,18 @@ def test_all_of_it(run):
     folder = Path("checkpoints/long_memory")
     models = ["rmt", "armt", "no-memory", "transformer-xl"]
     names = [f"one-{model}-seed{seed}" for model in models for seed in (1, 2, 3)]
-    names += [f"many-{model}-seed{seed}" for model in ("rmt-wide", "armt") for seed in (1, 2, 3)]
-    names += ["newest-rmt-wide-seed1", "newest-armt-seed1"]
+    many = ("rmt-wide", "armt-64")
+    names += [
+        f"{part}-{model}-seed{seed}"
+        for part in ("many", "far")
+        for model in many
+        for seed in (1, 2, 3)
+    ]
+    names += [f"{part}-{model}-seed1" for part in ("newest", "two-hops") for model in many]
     trained = [line for line in started if not line.startswith("plot")]
     assert sorted(trained) == sorted(str(folder / name) for name in names)
     for facts in (1, 2, 4, 8, 16):
-        assert f"many-{facts}-facts-armt\n" in output
+        assert f"many-{facts}-facts-armt-64\n" in output
 
 
 def test_one_run_that_fails_ends_the_other(run):
