@@ -92,8 +92,8 @@ many_facts() { # MODEL SEED
 
 newest() { # MODEL: of facts about people who come again
     local name=newest-$1-seed1
-    go_on "$name" "far-$1-seed1" "$1" --questions newest --segment-curriculum 2:0.9,4:0.9,8:0.9,32 \
-        --lr 1e-3 --max-update 400 --seed 1
+    go_on "$name" "far-$1-seed1" "$1" --questions newest --segment-curriculum 2:0.9,4:0.9,8 \
+        --lr 1e-3 --max-update 480 --seed 1
     measure "$name" "$name" 8,32,64,128 64 64 --questions newest --asked 1
 }
 
@@ -108,7 +108,7 @@ two_hops() { # MODEL: two sentences to be put together, hence four layers
 go_on() { # NAME FROM MODEL FLAGS: train a model of many facts further
     local name=$1 from=$2 model=$3
     shift 3
-    train "$name" $(arch "$model") "${many[@]}" "${far[@]}" --lr-scheduler fixed \
+    train "$name" $(arch "$model") "${many[@]}" "${far[@]}" \
         --finetune-from-model "$out/$from/checkpoint_last.pt" "$@"
 }
 
