@@ -2,6 +2,7 @@
 
 import json
 import re
+from argparse import Namespace
 
 import pytest
 import torch
@@ -230,6 +231,7 @@ def test_flags_that_make_no_sense(tmp_path):
         (["--noise", text], "holds the answers cellar, which are no facts there"),
         (["--noise", text, "--segments", 20], "text.txt is too short: a row has up to 640 tokens"),
         (["--segments", 0], "--segments 0 is too small: use 1 or more"),
+        (["--bptt-depth", -1], "--bptt-depth -1 is too small: use 0 or more"),
         (["--segment-curriculum", "one"], "--segment-curriculum one is not understood"),
     ]:
         with pytest.raises(MemtxError, match=re.escape(line)):
@@ -260,3 +262,23 @@ def test_a_file_needs_a_curve():
     task.load_dataset("valid")
     with pytest.raises(MemtxError, match="--length-curve-file needs --length-curve"):
         task.get_batch_iterator(task.dataset("valid"), max_sentences=4)
+
+
+@pytest.mark.parametrize(("depth", "segments"), [(None, [5]), (1, [3, 2]), (0, [4, 1]), (9, [5])])
+def test_a_step_goes_back_as_far_as_it_is_told(depth, segments):
+    """What the model reads in a step: the beginning as it is, the end with gradients."""
+    flags = ["--segments", 5, "--tokens-per-sample", 8, "--criterion", "cross_entropy"]
+    flags += [] if depth is None else ["--bptt-depth", depth]
+    task, model, criterion = setup(*flags)
+    batch = first_batch(task)  # rows of training may be shorter
+    read = []
+    model.register_forward_hook(
+        lambda _, args, inputs, output: read.append(
+            (inputs.get("src_tokens", args[0] if args else None).size(1), torch.is_grad_enabled())
+        ),
+        with_kwargs=True,
+    )
+    optimizer = Namespace(backward=lambda loss: loss.backward())
+    task.train_step(batch, model, criterion, optimizer, 0)
+    gradients = [False] * (len(segments) - 1) + [True]
+    assert read == [(8 * length, on) for length, on in zip(segments, gradients, strict=True)]
