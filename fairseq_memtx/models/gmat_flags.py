@@ -20,6 +20,8 @@ WHOLE_NUMBERS = {
     "compress_layers": "layers of memory and tokens, with compression (default: 0, no compression)",
     "memory_layers": "then so many layers of memory alone (default: 0)",
     "decompress_layers": "then so many in which tokens read memory (default: 0)",
+    "inspect_interval": "log what heads do with memory, and its drift, every N updates (default: "
+    "never)",
     "segments": "read a document in N segments, memory going from one to the next (default: 1)",
 }
 
@@ -72,7 +74,7 @@ def check(args: Any) -> None:
             f"{', '.join(SCHEMES)}"
         )
     for name in WHOLE_NUMBERS:
-        least = 0 if name.endswith(("_tokens", "_layers")) else 1
+        least = 0 if name.endswith(("_tokens", "_layers", "_interval")) else 1
         if getattr(args, name) < least:
             flag = name.replace("_", "-")
             raise MemtxError(f"--{flag} {getattr(args, name)} is too small: use {least} or more")

@@ -26,6 +26,7 @@ from ..flags import presets
 from ..flags.ignored_flags import NEVER, Ignored
 from ..modules.gmat_encoder import GlobalMemoryEncoder
 from ..modules.token_head import TokenHead
+from ..modules.training_watch import watch
 from . import gmat_flags
 
 CRITERIONS_OF_TASK = {
@@ -59,6 +60,11 @@ class GmatRobertaModel(RobertaModel):
         Ignored(
             "mha_reg_scale_factor ffn_reg_scale_factor mha_heads_to_keep ffn_blocks_to_remove",
             "adaptive pruning is not supported here",
+        ),
+        Ignored(
+            "inspect_interval",
+            "it is about memory, and --memory-tokens is 0",
+            when=lambda args: not args.memory_tokens,
         ),
         Ignored(
             "chunk_size",
@@ -109,7 +115,7 @@ class GmatRobertaModel(RobertaModel):
             args.max_positions = getattr(args, "tokens_per_sample", None) or task.max_positions()
         gmat_flags.check(args)
         data_folder.check(task)
-        return cls(args, GmatRobertaEncoder(args, task.source_dictionary))
+        return watch(cls(args, GmatRobertaEncoder(args, task.source_dictionary)), args)
 
     def forward(
         self,

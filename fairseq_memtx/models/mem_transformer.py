@@ -31,6 +31,7 @@ from ..modules.mem_transformer_layers import (
     ControllerLayer,
 )
 from ..modules.reading_layer import ReadingLayer
+from ..modules.training_watch import watch
 
 LAYER_OF_VARIANT = {
     "tokens": ReadingLayer,
@@ -70,6 +71,11 @@ class MemoryTransformerModel(TransformerModel):
             "with --no-cross-attention the decoder reads nothing of the encoder",
             when=lambda cfg: getattr(cfg, "no_cross_attention", False),
         ),
+        Ignored(
+            "inspect_interval",
+            "it is about memory, and --memory-tokens is 0",
+            when=lambda args: not args.memory_tokens,
+        ),
     )
 
     def __init__(self, args, encoder, decoder) -> None:
@@ -99,6 +105,14 @@ class MemoryTransformerModel(TransformerModel):
             default=None,  # so that a preset may say it
             help="all that the decoder knows of the source has to go through the M vectors",
         )
+        parser.add_argument(
+            "--inspect-interval",
+            type=int,
+            metavar="N",
+            default=0,
+            help="log what heads do with memory, and how it drifts, every N updates (default: "
+            "never)",
+        )
 
     @classmethod
     def build_model(cls, args, task) -> "MemoryTransformerModel":
@@ -111,7 +125,7 @@ class MemoryTransformerModel(TransformerModel):
         sizes.check_model(args)
         check_memory(args)
         data_folder.check(task)
-        return super().build_model(args, task)
+        return watch(super().build_model(args, task), args)
 
     @classmethod
     def build_encoder(cls, cfg, src_dict, embed_tokens) -> TransformerEncoderBase:
@@ -250,6 +264,8 @@ def check_memory(args) -> None:
         raise MemtxError(
             f"--memory-variant {variant} is unknown: use one of {', '.join(LAYER_OF_VARIANT)}"
         )
+    if (getattr(args, "inspect_interval", 0) or 0) < 0:
+        raise MemtxError(f"--inspect-interval {args.inspect_interval} is negative: use 0 or more")
     longest = getattr(args, "max_source_positions", None) or LONGEST_SOURCE
     if not 0 <= tokens <= longest:
         raise MemtxError(

@@ -53,6 +53,9 @@ class RmtLanguageModelConfig(TransformerLanguageModelConfig):
         "--decoder-learned-pos, or places in the row as tokens have them",
     )
     cache_length: int = flag(0, "rows of earlier segments that every layer sees")
+    inspect_interval: int = flag(
+        0, "log what heads do with memory, and how it drifts, every N updates (default: never)"
+    )
     checkpoint_segments: bool = flag(
         False, "recompute segments in the backward pass, to save activation memory"
     )
@@ -91,7 +94,7 @@ def _truth(word: str) -> bool:
 
 def check(args, vocabulary: int) -> None:
     """Refuse flags that make no sense together, for a dictionary of so many symbols."""
-    for name in ("memory_tokens", "cache_length"):
+    for name in ("memory_tokens", "cache_length", "inspect_interval"):
         if getattr(args, name) < 0:
             flag = name.replace("_", "-")
             raise MemtxError(f"--{flag} {getattr(args, name)} is negative: use 0 or more")

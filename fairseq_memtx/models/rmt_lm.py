@@ -12,6 +12,7 @@ from ..checkpoints import surgery
 from ..flags import presets
 from ..flags.ignored_flags import ALONE, NEVER, Ignored
 from ..modules.recurrent_decoder import RecurrentMemoryDecoder
+from ..modules.training_watch import watch
 from ..modules.transformer_xl_decoder import TransformerXLDecoder
 from . import rmt_flags
 from .rmt_flags import RmtLanguageModelConfig
@@ -97,7 +98,7 @@ class RmtLanguageModel(TransformerLanguageModel):
         ),
         Ignored(
             "memory_recurrence memory_at_start_only memory_reads_cache causal_memory "
-            "memory_positions",
+            "memory_positions inspect_interval",
             "it is about memory, and --memory-tokens is 0",
             when=lambda args: not args.memory_tokens,
         ),
@@ -133,7 +134,7 @@ class RmtLanguageModel(TransformerLanguageModel):
         model = cls(decoder(args, task.target_dictionary, embed_tokens))
         # What a window's last segment writes is read in the next window, without a gradient.
         model.weights_may_rest = args.layer_memory != "none"
-        return model
+        return watch(model, args)
 
     @classmethod
     def from_pretrained(cls, *args, **kwargs):
