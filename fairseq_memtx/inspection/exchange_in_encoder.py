@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import MemtxError
 from .exchange import Predictions, exchanged, measure
-from .trained_model import TrainedModel
+from .trained_model import NotMeasured, TrainedModel
 
 BATCHES = 8  # that are read
 
@@ -25,7 +24,7 @@ def swap(trained: TrainedModel, samples: Sequence[dict[str, Any]]) -> dict[str, 
     """
     samples = [sample for sample in samples if sample["nsentences"] > 1][:BATCHES]
     if not samples:
-        raise MemtxError("there is but one input, and memory is exchanged between two: give more")
+        raise NotMeasured("there is but one input, and memory is exchanged between two: give more")
     slots = list(range(trained.memory_tokens))
     names = [f"slot {slot}" for slot in slots]
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from ..data.streams import Text
 from .handed_on import states, vectors_of
 from .text_rows import Rows
-from .trained_model import TrainedModel
+from .trained_model import NotMeasured, TrainedModel
 
 ANSWERS = 12  # different ones, the most frequent
 PLACES = 8  # at which something is asked, the first
@@ -38,6 +38,9 @@ def measure(trained: TrainedModel, rows: Rows) -> dict[str, Any]:
         ``rows``, how many there are, and ``questions``, records: ``question``, ``answers`` (how
         many different ones), ``most_frequent`` (accuracy of saying always that), ``shuffled`` (of
         the control), ``whole`` (of a probe of all parts), and ``parts``, of each part alone.
+
+    Raises:
+        NotMeasured: if there are too few rows.
     """
     last: dict[str, Tensor] = {}
     for state in states(trained.model, rows.tokens[:, : rows.border]):
@@ -63,6 +66,11 @@ def measure(trained: TrainedModel, rows: Rows) -> dict[str, Any]:
             "parts": {part: accuracy(x[kept], labels, labels) for part, x in parts.items()},
         }
         found.append(record)
+    if not found:
+        raise NotMeasured(
+            f"the set has {len(rows.tokens)} rows, too few to train a probe on half of them: give "
+            "more"
+        )
     return {"rows": len(rows.tokens), "questions": found}
 
 

@@ -24,6 +24,7 @@ from ..pictures.html_page import Picture, Section, Table, Text, write
 from ..written_aside import written_aside
 from . import trained_model
 from .parts import PARTS, Wanted
+from .trained_model import NotMeasured
 
 PICTURES = f"{__package__.rpartition('.')[0]}.pictures.inspection"
 DOTS = 110  # an inch
@@ -61,7 +62,7 @@ def _section(name: str, wanted: Wanted, folder: Path) -> Section:
         found = part.measure(wanted)
         picture = import_module(f"{PICTURES}.{name}")
         figures = list(_drawn(name, picture, found))
-    except MemtxError as cause:
+    except NotMeasured as cause:
         print(f"{name}: left out: {cause}", file=sys.stderr)
         return Section(part.heading, [Text(f"Left out: {cause}.")])
     with written_aside(folder / f"{name}.json") as (partial,):

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data.streams import Text
-from ..errors import MemtxError
-from .trained_model import TrainedModel
+from .trained_model import NotMeasured, TrainedModel
 
 SEGMENTS = 8  # of a row that is cut out of a text
 
@@ -27,7 +26,7 @@ def cut(trained: TrainedModel, count: int) -> Rows:
     """Rows of the set: its examples, or pieces of its text, spread evenly over it.
 
     Raises:
-        MemtxError: if they are too short for memory to be handed on.
+        NotMeasured: if they are too short for memory to be handed on.
     """
     length = trained.model.decoder.segment_length
     data = trained.task.dataset(trained.split)
@@ -40,7 +39,7 @@ def cut(trained: TrainedModel, count: int) -> Rows:
         asked = target.ne(trained.task.source_dictionary.pad()).any(dim=0)
         border = int(asked.nonzero()[0]) // length * length
     if border < 1:
-        raise MemtxError(
+        raise NotMeasured(
             f"rows of the set '{trained.split}' end before memory is handed on: give a set with "
             f"more than one segment of {length} tokens"
         )

@@ -21,6 +21,10 @@ SEGMENTS_SHOWN = 4  # of a text, as an example
 FAMILIES = (MemoryTransformerModel, RmtLanguageModel, GmatRobertaModel)
 
 
+class NotMeasured(MemtxError):
+    """What this set is too small or too short for, while other things can be measured."""
+
+
 @dataclass
 class TrainedModel:
     """What a checkpoint says, ready to be tried.
