@@ -29,6 +29,10 @@ class AttentionRows(NamedTuple):
     query_symbols: Tensor  # of tokens; of memory its number; B x Q
     key_symbols: Tensor  # B x K
 
+    def fit(self, weights: Tensor) -> bool:
+        """Whether they are rows and columns of this map."""
+        return (self.queries.shape, self.keys.shape) == (weights.shape[::2], weights.shape[::3])
+
 
 class RowFinder:
     """Finds the rows of every map of one pass over one batch.
