@@ -93,7 +93,8 @@ def from_checkpoints(run: TrainedRun) -> Log:
                 meters = MetersDict()
                 meters.load_state_dict(saved)
                 for name, value in meters.get_smoothed_values().items():
-                    log.setdefault(split, {}).setdefault(name, {})[update] = float(value)
+                    if value is not None:  # nothing was counted since it began anew
+                        log.setdefault(split, {}).setdefault(name, {})[update] = float(value)
     return log
 
 

@@ -326,6 +326,6 @@ def test_what_fairseq_leaves(toy_data, tmp_path):
         page = report(run)
         assert says in text(page)
         (alt,) = [alt for alt in alts(page) if alt.startswith("loss over 6 updates")]
-        losses.add(re.search(r"train from [\d.]+ to ([\d.]+)", alt)[1][:4])
+        losses.add(re.search(r"valid from [\d.]+ to ([\d.]+)", alt)[1][:4])
         assert cells(page)["--memory-tokens"] == ["3", "10"]
     assert len(losses) == 1
