@@ -34,6 +34,7 @@ CRITERIONS_OF_TASK = {
     "sentence_prediction": ("sentence_prediction",),
     "sequence_tagging": ("sequence_tagging",),
     "extractive_qa": ("extractive_qa",),
+    "reading": ("extractive_qa",),
     "majority-tagging": ("sequence_tagging",),
     "signed-sum": ("sequence_tagging",),
     "multilingual_masked_lm": ("masked_lm",),

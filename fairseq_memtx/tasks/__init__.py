@@ -6,6 +6,7 @@ from . import (  # noqa: F401
     extractive_qa,
     facts_in_noise,
     global_reasoning,
+    reading,
     rmt_language_modeling,
     sequence_tagging,
 )

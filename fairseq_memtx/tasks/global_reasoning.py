@@ -6,15 +6,11 @@ no model can beat in the long run whose tokens see their own chunk alone.
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Optional
 
-from fairseq import metrics
-from fairseq.criterions import FairseqCriterion
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
 from omegaconf import II
-from torch import Tensor
 
 from ..data.facts.vocabulary import dictionary_of
 from ..data.global_reasoning.dataset import DrawnRows, GlobalReasoningDataset
@@ -23,6 +19,7 @@ from ..data.global_reasoning.reasoning import GlobalReasoning
 from ..data.global_reasoning.signed_sum import SignedSum
 from ..errors import MemtxError
 from ..flags.flag import flag
+from .bound_task import BoundTask
 from .drawn_sets import DrawnSetsTask
 from .sequence_tagging import TaggingTask
 
@@ -41,27 +38,18 @@ class GlobalReasoningConfig(FairseqDataclass):
     seed: int = II("common.seed")
 
 
-class GlobalReasoningTask(DrawnSetsTask, TaggingTask):
+class GlobalReasoningTask(BoundTask, DrawnSetsTask, TaggingTask):
     """What both tasks have in common."""
 
     def __init__(self, cfg: GlobalReasoningConfig, reasoning: GlobalReasoning) -> None:
         super().__init__(cfg, *map(dictionary_of, (reasoning.symbols, reasoning.labels)))
-        self.reasoning = reasoning
-        self.best_without_memory: Optional[float] = None
+        self.reasoning, self.bound = reasoning, reasoning.best_without_memory
         row = reasoning.length + 2
         if self.max_positions() < row:
             raise MemtxError(
                 f"--max-positions {cfg.max_positions} is too small: a row has {row} positions, "
                 "leave the flag out or lower --sequence-length"
             )
-
-    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> BaseFairseqModel:
-        """Build a model; one with chunks tells what could be reached without memory."""
-        model = super().build_model(cfg, from_checkpoint)
-        if model.args.sparse_attention == "chunked":
-            chunk = model.args.chunk_size
-            self.best_without_memory = self.reasoning.best_without_memory(chunk)
-        return model
 
     def load_dataset(self, split: str, epoch: int = 1, **kwargs: Any) -> None:
         """Make a set; training draws new examples in every epoch."""
@@ -72,27 +60,6 @@ class GlobalReasoningTask(DrawnSetsTask, TaggingTask):
     def max_positions(self) -> int:
         """A whole row, if nothing else is asked for."""
         return self.cfg.max_positions or self.reasoning.length + 2
-
-    def valid_step(
-        self, sample: Dict[str, Any], model: BaseFairseqModel, criterion: FairseqCriterion
-    ) -> Tuple[Tensor, int, Dict[str, Any]]:
-        """Besides, note the best score without memory, weighted so that logs can be summed."""
-        loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
-        if self.best_without_memory is not None:
-            logging_output["best_without_memory"] = self.best_without_memory * sample_size
-        return loss, sample_size, logging_output
-
-    def reduce_metrics(
-        self, logging_outputs: List[Dict[str, Any]], criterion: FairseqCriterion
-    ) -> None:
-        """Add ``best_without_memory`` (an accuracy, 0 to 1) to the log of validation."""
-        super().reduce_metrics(logging_outputs, criterion)
-        if any("best_without_memory" in log for log in logging_outputs):
-            best, labels = (
-                sum(log.get(name, 0) for log in logging_outputs)
-                for name in ("best_without_memory", "sample_size")
-            )
-            metrics.log_scalar("best_without_memory", best / labels, labels, round=4)
 
 
 @dataclass

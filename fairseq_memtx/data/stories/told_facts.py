@@ -2,7 +2,7 @@
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import MemtxError
 from ..drawn_examples import at_least
@@ -42,6 +42,21 @@ class OneFact(DrawnTeller):
         places = numbers.choices(self.answers, k=self.facts)
         questions = [(["where", "is", person], place) for person, place in zip(people, places)]
         return self.asking(list(map(fact, people, places)), questions, numbers)
+
+
+@dataclass(frozen=True)
+class FactsApart(OneFact):
+    """The same, with parts that differ in what is told, whoever is asked for.
+
+    So who read the facts alone knows nothing of the question: all of them are equally likely.
+    """
+
+    @property
+    def stories(self) -> int:
+        return math.perm(self.names, self.facts) * self.places ** (self.facts - 1)
+
+    def _from_first_place(self, story: Story) -> str:
+        return super()._from_first_place(replace(story, question=[]))
 
 
 @dataclass(frozen=True)
