@@ -1,4 +1,7 @@
-"""A text of a million tokens, read from its beginning: time and memory along the way."""
+"""A text of a million tokens, read from its beginning: time and memory along the way.
+
+The machine has other work meanwhile, so the times are upper bounds.
+"""
 
 import time
 from typing import Any, Iterator

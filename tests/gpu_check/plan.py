@@ -36,6 +36,7 @@ TWO = [FIRST[0], FIRST[2]]
 READERS = [f"{family} of {size} size" for size in ("the examples'", "enwik8's")
            for family in ("rmt_lm", "armt_lm")]  # fmt: skip
 LENGTHS = (4096, 16384, 1024, 65536)  # of documents
+DOCUMENT_LIMITS = {4096: 75, 65536: 80}  # seconds; of the others, those of all rows
 
 
 class Stage(NamedTuple):
@@ -62,20 +63,21 @@ def plan(wanted: Wanted) -> list[Stage]:
     """What to try, most important first. The first stage has to pass.
 
     Speed comes first, since it wants the machine for itself: little more than half of the time.
-    Trainings of the papers' effects go on beside the checks.
+    Readings of a million tokens and trainings of the papers' effects go on beside the checks.
     """
     first = [found_by("machine", "in_process:machine", limit=90), Trial("data", make_data)]
     stages = [Stage(first, 1)]
     share = 0.55 if wanted.part == "all" else 1.0
     if wanted.part != "check":
-        stages += [Stage(speeds(wanted), 1, share), Stage(readings(wanted), 4, share)]
-        beside = effects(wanted.device, wanted.quick, wanted.multi30k)
+        stages.append(Stage(speeds(wanted), 1, share))
+        read, papers = readings(wanted), effects(wanted.device, wanted.quick, wanted.multi30k)
     else:
-        beside = []
+        read, papers = [], []
     checks_ = checks(wanted) if wanted.part != "speed" else []
     # Seeds beyond the first wait until the checks are done.
-    early, late = beside[:6], beside[6:]
-    stages.append(Stage([*early, *checks_, *late], wanted.jobs + len(early)))
+    early, late = papers[:6], papers[6:]
+    jobs = max(wanted.jobs, len(read) + 1)  # one for the checks at least
+    stages.append(Stage([*early, *read, *checks_, *late], len(early) + jobs))
     return [
         stage._replace(trials=[trial for trial in stage.trials if wanted.only in trial.name])
         if number
@@ -121,7 +123,7 @@ def checks(wanted: Wanted) -> list[Trial]:
 
 def speeds(wanted: Wanted) -> list[Trial]:
     """How fast, one row after the other."""
-    size = (0, "tiny") if wanted.quick else (4, "whole")  # seconds of rounds
+    size = (0, "tiny") if wanted.quick else (3, "whole")  # seconds of rounds
     three = "amp" if wanted.quick else "tf32,amp,bf16"
     published = wanted.published.resolve() if wanted.published else ""
 
@@ -132,7 +134,7 @@ def speeds(wanted: Wanted) -> list[Trial]:
     precisions = "amp" if wanted.quick else "amp,tf32"  # of the first; of the others, amp alone
     first, *documents = (
         row(f"documents of {length:,}", "document_speed:documents",
-            "amp" if number else precisions, length)
+            "amp" if number else precisions, length, limit=DOCUMENT_LIMITS.get(length, 50))
         for number, length in enumerate(lengths)
     )  # fmt: skip
     base = [] if wanted.quick else [row("translation, base", "speed:translation", three, "base")]
@@ -150,7 +152,7 @@ def readings(wanted: Wanted) -> list[Trial]:
     """A million tokens."""
     size = "tiny" if wanted.quick else "whole"
     return [
-        found_by(f"reading: {name}", "long_reading:read", size, name, limit=60)
+        found_by(f"reading: {name}", "long_reading:read", size, name, limit=240)
         for name in READERS[: 1 if wanted.quick else None]
     ]
 

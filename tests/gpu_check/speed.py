@@ -40,7 +40,7 @@ TRANSLATION = {
     },
     "base": {
         "transformer": f"{BASE} {PLAIN}",
-        "mem_transformer, M=10": f"--arch mem_transformer_wmt {FUSED}",
+        "mem_transformer, M=20": f"--arch mem_transformer_wmt {FUSED}",
     },
 }
 

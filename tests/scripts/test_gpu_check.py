@@ -15,7 +15,8 @@ from conftest import ROOT, with_commands
 from gpu_check import check
 from gpu_check.cases import CASES, evaluation_flags, flags, overrides
 from gpu_check.effects import effects
-from gpu_check.plan import Stage, Wanted, plan
+from gpu_check.picture import curves, draw
+from gpu_check.plan import READERS, Stage, Wanted, plan
 from gpu_check.run import Run
 from gpu_check.trial import Stopped, Trial, Where
 from gpu_check.turns import side_by_side, table
@@ -128,19 +129,24 @@ def test_parts_and_their_order():
     """Speed before the checks, and never longer than leaves them time."""
     everything = plan(Wanted(part="all"))
     names = [[trial.name for trial in stage.trials] for stage in everything]
-    assert [stage.until for stage in everything] == [1.0, 0.55, 0.55, 1.0]
+    assert [stage.until for stage in everything] == [1.0, 0.55, 1.0]
     assert names[1][0] == "speed: language models"
     assert [name for name in names[1] if "documents" in name] == [
         f"speed: documents of {length}" for length in ("4,096", "16,384", "1,024", "65,536")
     ]
-    assert len(names[2]) == everything[2].jobs == 4
     checks_ = [trial.name for trial in plan(Wanted())[-1].trials]
     copies = [trial.name for trial in effects("cuda", False, None)]
-    assert names[3] == copies + checks_
-    assert everything[3].jobs == 2 + len(copies)
-    assert [trial.name for trial in plan(Wanted(part="speed"))[-1].trials] == copies
+    read = [f"reading: {name}" for name in READERS]
+    assert names[2] == copies + read + checks_
+    assert everything[2].jobs == len(copies) + len(read) + 1
+    assert plan(Wanted(part="all", jobs=12))[2].jobs == len(copies) + 12
+    assert [trial.name for trial in plan(Wanted(part="speed"))[-1].trials] == copies + read
     translations = [trial.name for trial in effects("cuda", False, Path("data"))[len(copies) :]]
     assert len(translations) == 12
+    # What a run was cut at: a row of documents, a million tokens, the last translations.
+    limits = {trial.name: trial.limit for stage in everything for trial in stage.trials}
+    assert min(limits[f"speed: documents of {length}"] for length in ("4,096", "65,536")) > 70
+    assert min(limits[name] for name in read) > 2 * 83
     assert {name.rpartition(", ")[0] for name in translations[:4]} == {
         f"Multi30k, M={memory}" for memory in (0, 5, 10, 20)
     }
@@ -187,6 +193,22 @@ def test_models_take_turns_and_one_that_fails_costs_the_others_nothing():
     lines = table("title", found)
     assert [line.split()[0] for line in lines] == ["title", "one", "full", "broken", "other"]
     assert lines[2].endswith("out of memory")
+
+
+def test_the_picture_shows_what_was_reached():
+    def row(**found: dict) -> dict:
+        return {"figures": {"table": [], "training, amp": found}}
+
+    checks = {
+        "speed: documents of 4,096": row(ours={"tokens_per_second": 7}, full={"problem": "full"}),
+        "speed: documents of 1,024": row(ours={"tokens_per_second": 5}),
+        "speed: documents of 65,536": {"state": "not reached"},
+        "speed: generation": {"figures": {"tf32": {}}},
+    }
+    assert curves(checks, "training, amp") == {"ours": [(1024, 5), (4096, 7)]}
+    left, right = draw(checks).axes
+    assert [line.get_label() for line in left.lines] == ["ours"]
+    assert not right.lines
 
 
 def test_a_case_is_spelled_in_two_ways():
