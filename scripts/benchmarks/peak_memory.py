@@ -24,8 +24,16 @@ class Peak:
         self.mebibytes = (self.highest.megabytes() - self.before) * 1e6 / 2**20
 
 
+# What takes seconds to import, and is passed over where it is missing.
+_LOADED = ["torch", "fairseq_memtx.models"]
+_LOADED += [
+    f"transformers.models.{name}.modeling_{name}"
+    for name in ("longformer", "big_bird", "modernbert")
+]
+
+
 def new_process() -> ProcessPoolExecutor:
     """One process, for all that is submitted until this is closed."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["torch", "fairseq"])  # which takes seconds
+    context.set_forkserver_preload(_LOADED)
     return ProcessPoolExecutor(1, mp_context=context)
