@@ -40,6 +40,7 @@ TASKS = {
         "signed-sum": "sequence_tagging",
         "sequence_tagging": "sequence_tagging",
         "extractive_qa": "extractive_qa",
+        "reading": "extractive_qa",
     },
 }
 
