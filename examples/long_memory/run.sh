@@ -81,18 +81,22 @@ in_text() { # MODEL: one fact between the words of a text
 }
 
 many_facts() { # MODEL SEED
-    local name=many-$1-seed$2 facts
-    train "$name" $(arch "$1") "${many[@]}" --seed "$2"
-    go_on "far-$1-seed$2" "$name" "$1" --segment-curriculum 64:20,256 --max-update 60 --seed "$2"
+    local last=many-$1-seed$2 facts
+    train "$last" $(arch "$1") "${many[@]}" --seed "$2"
+    # RMT does not come through the stages, and longer rows cost it what it has learnt.
+    if [ "$1" = armt-64 ]; then
+        go_on "far-$1-seed$2" "$last" "$1" --segment-curriculum 64:20,256 --max-update 60 --seed "$2"
+        last=far-$1-seed$2
+    fi
     for facts in 1 2 4 8 16; do
-        measure "far-$1-seed$2" "many-$facts-facts-$1-seed$2" 8,32,64,128,256 64 64 \
+        measure "$last" "many-$facts-facts-$1-seed$2" 2,8,32,64,128,256 64 64 \
             --facts $facts --asked 1
     done
 }
 
 newest() { # MODEL: of facts about people who come again
     local name=newest-$1-seed1
-    go_on "$name" "far-$1-seed1" "$1" --questions newest --segment-curriculum 2:0.9,4:0.9,8 \
+    go_on "$name" "many-$1-seed1" "$1" --questions newest --segment-curriculum 2:0.9,4:0.9,8 \
         --lr 1e-3 --max-update 480 --seed 1
     measure "$name" "$name" 8,32,64,128 64 64 --questions newest --asked 1
 }
