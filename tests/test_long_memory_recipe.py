@@ -75,7 +75,7 @@ def test_all_of_it(run):
     folder = Path("checkpoints/long_memory")
     models = ["rmt", "armt", "no-memory", "transformer-xl"]
     names = [f"one-{model}-seed{seed}" for model in models for seed in (1, 2, 3)]
-    trainings = ["many-rmt-wide", "many-armt-64", "far-armt-64"]
+    trainings = ["many-rmt-wide", "many-armt-64", "far-many-armt-64", "far-one-armt"]
     names += [f"{training}-seed{seed}" for training in trainings for seed in (1, 2, 3)]
     names += [
         f"{part}-{model}-seed1"

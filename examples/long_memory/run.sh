@@ -32,18 +32,16 @@ common=("${task[@]}" --decoder-attention-heads 4 --dropout 0 --criterion cross_e
 # end RMT forgot after 262,144 tokens; with 32 it has not.
 one=(--tokens-per-sample 32 --facts 1 --lr 1e-3 --train-size 640 --valid-size 128 --max-update 480
     --segment-curriculum 1:0.99,2:0.99,3:0.99,4:0.99,6:0.99,8:0.99,16:0.99,32)
-# ARMT drifts a little in every segment: 256 of them show it, and gradients through the last 16 do,
-# at a third of the time. Dropout makes what it keeps sturdier. See README.md, "What limits it".
-one_armt=("${one[@]}" --dropout 0.1 --valid-size 64 --max-tokens 131072 --max-update 600
-    --bptt-depth 15 --segment-curriculum 1:0.99,2:0.99,3:0.99,4:0.99,6:0.99,8:0.99,16:0.99,64:40,256)
 # Distances between words tell whose place it is, so many facts are for the backbone that has them.
 # Few facts about as few people first; then all 16 people in one segment, before memory is needed.
 # A fact in twenty is cut by the end of a segment, hence 0.88 where there are two.
 many=(--backbone transformer-xl --tokens-per-sample 64 --memory-tokens 8 --lr 2e-3
     --facts 8 --names 16 --asked 8 --train-size 1280 --valid-size 64 --max-update 1500
     --segment-curriculum 1x2:0.9,1x4:0.9,1:0.9,2:0.88,4:0.9,8:0.9,16)
-# Longer rows, with gradients through their last 16 segments. Rows of 256 are eight a batch.
-far=(--train-size 320 --valid-size 32 --max-tokens 131072 --bptt-depth 15 --lr 5e-4)
+# ARMT drifts a little in every segment: rows of 256 segments show it, and gradients through the last
+# 16 of them reach it. Eight of these rows a batch. At a higher rate the gradients became infinite.
+far=(--train-size 320 --valid-size 32 --max-tokens 131072 --bptt-depth 15 --lr 5e-4 --max-update 60
+    --segment-curriculum 64:20,256)
 
 arch() { # MODEL: its flags
     case $1 in
@@ -62,10 +60,16 @@ arch() { # MODEL: its flags
 }
 
 one_fact() { # MODEL SEED: measured to a million tokens
-    local name=one-$1-seed$2 recipe=("${one[@]}")
-    [ "$1" != armt ] || recipe=("${one_armt[@]}")
-    train "$name" $(arch "$1") "${recipe[@]}" --seed "$2"
-    measure "$name" "$name" 8,128,1024,8192,31250 16 16
+    local name=one-$1-seed$2
+    if [ "$1" = armt ]; then
+        # Noise in what it keeps makes it sturdier.
+        train "$name" $(arch armt) "${one[@]}" --dropout 0.1 --seed "$2"
+        far "$name" $(arch armt) "${one[@]}" --dropout 0.1 --seed "$2"
+        measure "far-$name" "$name" 8,128,1024,8192,31250 16 16
+    else
+        train "$name" $(arch "$1") "${one[@]}" --seed "$2"
+        measure "$name" "$name" 8,128,1024,8192,31250 16 16
+    fi
 }
 
 control() { # MODEL SEED: at chance from two segments on
@@ -81,12 +85,13 @@ in_text() { # MODEL: one fact between the words of a text
 }
 
 many_facts() { # MODEL SEED
-    local last=many-$1-seed$2 facts
-    train "$last" $(arch "$1") "${many[@]}" --seed "$2"
+    local name=many-$1-seed$2 facts last
+    train "$name" $(arch "$1") "${many[@]}" --seed "$2"
+    last=$name
     # RMT does not come through the stages, and longer rows cost it what it has learnt.
     if [ "$1" = armt-64 ]; then
-        go_on "far-$1-seed$2" "$last" "$1" --segment-curriculum 64:20,256 --max-update 60 --seed "$2"
-        last=far-$1-seed$2
+        far "$name" $(arch "$1") "${many[@]}" --seed "$2"
+        last=far-$name
     fi
     for facts in 1 2 4 8 16; do
         measure "$last" "many-$facts-facts-$1-seed$2" 2,8,32,64,128,256 64 64 \
@@ -96,9 +101,9 @@ many_facts() { # MODEL SEED
 
 newest() { # MODEL: of facts about people who come again
     local name=newest-$1-seed1
-    go_on "$name" "many-$1-seed1" "$1" --questions newest --segment-curriculum 2:0.9,4:0.9,8 \
-        --lr 1e-3 --max-update 480 --seed 1
-    measure "$name" "$name" 8,32,64,128 64 64 --questions newest --asked 1
+    train "$name" $(arch "$1") "${many[@]}" --questions newest --segment-curriculum 2:0.9,4:0.9,8 \
+        --finetune-from-model "$out/many-$1-seed1/checkpoint_last.pt" --lr 1e-3 --max-update 480 --seed 1
+    measure "$name" "$name" 2,8,32,64 64 64 --questions newest --asked 1
 }
 
 two_hops() { # MODEL: two sentences to be put together, hence four layers
@@ -109,11 +114,10 @@ two_hops() { # MODEL: two sentences to be put together, hence four layers
     measure "$name" "$name" 8,32,64,128 64 64 --asked 1
 }
 
-go_on() { # NAME FROM MODEL FLAGS: train a model of many facts further
-    local name=$1 from=$2 model=$3
-    shift 3
-    train "$name" $(arch "$model") "${many[@]}" "${far[@]}" \
-        --finetune-from-model "$out/$from/checkpoint_last.pt" "$@"
+far() { # NAME FLAGS: train it further, on longer rows
+    local name=$1
+    shift
+    train "far-$name" "$@" "${far[@]}" --finetune-from-model "$out/$name/checkpoint_last.pt"
 }
 
 train() { # NAME FLAGS: unless it is finished
