@@ -36,7 +36,7 @@ class TrainingWatch(nn.Module):
     def __init__(self, model: nn.Module, interval: int) -> None:
         super().__init__()
         self.interval, self.updates, self.looked_at = interval, 0, -1
-        self.listening = ExitStack()
+        self.listening, self.listens = ExitStack(), False
         model.register_forward_pre_hook(self._begin, with_kwargs=True)
         model.register_forward_hook(self._end, always_call=True)
 
@@ -51,7 +51,7 @@ class TrainingWatch(nn.Module):
         if not model.training or not due or "src_tokens" not in kwargs:
             return None
         self.looked_at, self.memories = self.updates, list[Tensor]()
-        self.sums, self.listening = HeadSums(), ExitStack()
+        self.sums, self.listening, self.listens = HeadSums(), ExitStack(), True
         self.listening.enter_context(self.sums.listening(model, kwargs))
         decoder = getattr(model, "decoder", None)
         if isinstance(decoder, SegmentDecoder):
@@ -72,7 +72,7 @@ class TrainingWatch(nn.Module):
 
     def _end(self, _: nn.Module, __: Any, output: Any) -> None:
         """Log, if this was a pass that was listened to and it came to its end."""
-        listened = bool(self.listening._exit_callbacks)
+        listened, self.listens = self.listens, False
         self.listening.close()
         if not listened or output is None:
             return
@@ -80,6 +80,6 @@ class TrainingWatch(nn.Module):
         for name in CLASSES:
             metrics.log_scalar(f"inspect_{name}", found.count(name) / len(found), round=4)
         if self.memories:
-            norm, drift, _ = memory_statistics(self.memories)
+            norm, drift = memory_statistics(self.memories)[:2]
             metrics.log_scalar("inspect_norm", norm, round=3)
             metrics.log_scalar("inspect_drift", drift, round=4)
