@@ -40,7 +40,10 @@ def test_there_is_a_yaml_for_every_recipe():
 def test_yaml_is_the_launch_line(path):
     """What a recipe's YAML sets is what ``train.sh`` sets, and names exist in fairseq."""
     dataset, _, model = path.stem.partition("-")
-    command, recipe = printed(dataset, model), OmegaConf.load(path)
+    command = printed(dataset, model)
+    shared = OmegaConf.load(RECIPES / "config/shared/files.yaml")
+    recipe = OmegaConf.merge(shared, OmegaConf.load(path))
+    assert recipe.defaults == ["shared/files@_global_", "_self_"]
     args = options.parse_args_and_arch(options.get_training_parser(), command[1:])
     by_flags = convert_namespace_to_omegaconf(args)
     for group in ("common", "dataset", "optimization", "checkpoint"):

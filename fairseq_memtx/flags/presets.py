@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parents[1] / "config" / "model"
 def read(arch: str) -> dict[str, Any]:
     """Sizes of an architecture, by the names of the command line's flags."""
     sizes: Any = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{arch}.yaml"))
-    del sizes["_name"]
+    del sizes["_name"], sizes["defaults"]
     return sizes
 
 
@@ -53,6 +53,7 @@ def as_namespace(args: Any, model: type[Any]) -> Any:
     if not isinstance(args, DictConfig):
         return args
     settings: Any = OmegaConf.to_container(args, resolve=True)
+    settings.pop("defaults", None)  # hydra's own, of a YAML file that is read without it
     unknown = sorted(settings.keys() - _known_names(model))
     if unknown:
         raise MemtxError(
