@@ -9,6 +9,10 @@ from . import errors
 
 errors.install_hook()
 
+from . import quiet
+
+quiet.be_quiet()
+
 from . import versions
 
 versions.check()

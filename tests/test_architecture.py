@@ -23,7 +23,7 @@ PACKAGE = ROOT / "fairseq_memtx"
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 # Plain Python that any room may use, and the door through which fairseq's rooms come in.
 EVERYWHERE = {"errors", "fairseq_errors", "refusals", "written_aside", "put_around", "versions"}
-EVERYWHERE |= {"plugin"}
+EVERYWHERE |= {"plugin", "quiet"}
 
 
 def rooms_imported(path: Path) -> set[str]:

@@ -209,3 +209,11 @@ def test_folder_without_a_language_pair(tmp_path):
 def test_missing_checkpoint(toy_data):
     line = fail("fairseq-generate", toy_data, *PLUGIN, "--path", "nowhere.pt")
     assert line == "fairseq-memtx: error: there is no checkpoint nowhere.pt: check --path"
+
+
+def test_a_generator_advises_no_flags_of_a_training(toy_data, trained):
+    path, overrides = trained / "checkpoint_last.pt", "{'encoder_layers': 3}"
+    flags = ["--path", path, "--model-overrides", overrides]
+    line = fail("fairseq-generate", toy_data, *PLUGIN, *flags)
+    assert "the checkpoint is of another model" in line
+    assert not re.search("--(save-dir|arch|finetune-from-model)", line)

@@ -22,6 +22,8 @@ from ..errors import MemtxError, begin_with, explain
 from ..put_around import put_around
 from . import contents, settings
 
+OF_A_RUN = "does not fit this run"
+MISFIT = "is of another model"  # as `surgery.misfit` says
 COPY_AGAIN = "copy it again, or use an earlier one"
 
 
@@ -76,7 +78,7 @@ def guard_fairseq() -> None:
     for place, of_file, what in [
         ("fairseq.checkpoint_utils:load_checkpoint_to_cpu", "path", "cannot be used"),
         ("fairseq.checkpoint_utils:load_model_ensemble_and_task", "filenames", "makes no model"),
-        ("fairseq.trainer:Trainer.load_checkpoint", "filename", "does not fit this run"),
+        ("fairseq.trainer:Trainer.load_checkpoint", "filename", OF_A_RUN),
     ]:
         put_around(place, partial(_naming_its_file, of_file, what))
 
@@ -121,6 +123,8 @@ def _naming_its_file(of_file: str, what: str, load: Any, *args: Any, **kwargs: A
         if line is not None and named in line:
             raise
         told = f" {what}: {_first_line(cause)}" if line is None else f": {line}"
+        if what == OF_A_RUN and MISFIT in told:
+            told += ", or another --save-dir"
         raise MemtxError(f"checkpoint {named}{told}") from cause
     if to_use and loaded is not None:
         begin_with(named)

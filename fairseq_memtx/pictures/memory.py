@@ -43,7 +43,9 @@ def load(checkpoint: str, data: str) -> tuple[Any, Any]:
         [checkpoint], arg_overrides={"data": data}
     )
     if not hasattr(getattr(model, "encoder", None), "memory"):
-        raise MemtxError(f"the model in {checkpoint} has no memory: give one with --memory-tokens")
+        raise MemtxError(
+            f"the model in {checkpoint} has no memory: give one that was trained with some"
+        )
     return model.eval(), task
 
 

@@ -267,6 +267,7 @@ def test_checkpoint_of_another_model_overwrites_nothing(trained, toy_data, tmp_p
     flags = train_flags(toy_data, tmp_path / "mine", "--encoder-layers", 3, "--max-update", 200)
     line = fail("fairseq-train", *flags)
     assert "the checkpoint is of another model" in line
+    assert line.endswith("or another --save-dir")
     assert {p.name: p.read_bytes() for p in (tmp_path / "mine").iterdir()} == before
 
 
