@@ -43,7 +43,7 @@ def test_yaml_is_the_launch_line(path):
     command = printed(dataset, model)
     shared = OmegaConf.load(RECIPES / "config/shared/files.yaml")
     recipe = OmegaConf.merge(shared, OmegaConf.load(path))
-    assert recipe.defaults == ["shared/files@_global_", "_self_"]
+    assert recipe.defaults == ["_self_", "shared/files@_global_"]
     args = options.parse_args_and_arch(options.get_training_parser(), command[1:])
     by_flags = convert_namespace_to_omegaconf(args)
     for group in ("common", "dataset", "optimization", "checkpoint"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import around
 
-UPSTREAM = "no thread found: the folders of hydra and fairseq_cli/hydra_train.py"
+UPSTREAM = "no thread found: setup_task in fairseq/tasks/__init__.py"
 # What a run reads, by section of its configuration.
 INPUTS = {
     "task": ("data", "noise", "babi"),

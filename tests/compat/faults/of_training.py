@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from fairseq import checkpoint_utils, utils
+from fairseq import checkpoint_utils, tasks, utils
 from fairseq.data import FairseqDataset, data_utils
 from fairseq.data.iterators import EpochBatchIterator
 from fairseq.dataclass.configs import FairseqConfig
@@ -20,6 +20,7 @@ from fairseq.optim.adam import FairseqAdam, FairseqAdamConfig
 from fairseq.tasks import FairseqTask
 from fairseq.trainer import Trainer
 from fairseq_cli import train
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 
@@ -190,3 +191,17 @@ def task_state(folder: Path) -> bool:
     )  # fmt: skip
     saved = Trainer.state_dict(trainer)["extra_state"]
     return saved.get("task_state") != {"stage": 3}
+
+
+def job_folders(folder: Path) -> bool:
+    """A job of hydra's ``--multirun`` has checkpoints of its own."""
+    task = {"_name": "translation", "data": str(folder)}
+    cfg = OmegaConf.create({"task": task, "checkpoint": {"save_dir": str(folder / "checkpoints")}})
+    job = SimpleNamespace(
+        runtime=SimpleNamespace(cwd=str(folder), output_dir=str(folder / "jobs/0")),
+        mode=SimpleNamespace(name="MULTIRUN"), job=SimpleNamespace(num=0),
+    )  # fmt: skip
+    hydra = mock.patch.multiple(HydraConfig, initialized=lambda: True, get=lambda: job)
+    with hydra, contextlib.suppress(Exception):  # there is no data
+        tasks.setup_task(cfg.task)
+    return cfg.checkpoint.save_dir == str(folder / "checkpoints")
