@@ -86,7 +86,7 @@ in_text() { # MODEL: one fact between the words of a text
 
 many_facts() { # MODEL SEED
     local name=many-$1-seed$2 facts last
-    train "$name" $(arch "$1") "${many[@]}" --seed "$2"
+    train "$name" $(arch "$1") "${many[@]}" $(pace "$1") --seed "$2"
     last=$name
     # RMT does not come through the stages, and longer rows cost it what it has learnt.
     if [ "$1" = armt-64 ]; then
@@ -97,6 +97,10 @@ many_facts() { # MODEL SEED
         measure "$last" "many-$facts-facts-$1-seed$2" 2,8,32,64,128,256 64 64 \
             --facts $facts --asked 1
     done
+}
+
+pace() { # MODEL: at ARMT's rate RMT did not come beyond two facts
+    [ "$1" != rmt-wide ] || echo "--lr 1e-3 --max-update 2000"
 }
 
 newest() { # MODEL: of facts about people who come again
