@@ -27,6 +27,7 @@ FITTING = {
         "extractive_qa",
         "majority-tagging",
         "signed-sum",
+        "reading",
     },
 }
 OUR_TASKS = sorted(

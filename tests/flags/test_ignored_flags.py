@@ -63,6 +63,7 @@ SEEN_ELSEWHERE = {
     "encoder_embed_path": "in what fairseq begins with",
     "decoder_embed_path": "in what fairseq begins with",
     "load_checkpoint_heads": "while a checkpoint is loaded, tests/models/test_gmat_roberta.py",
+    "inspect_interval": "in what is logged, tests/models/test_training_watch.py",
 }
 # What an adaptive Transformer-XL does anyway.
 DONE_ANYWAY = {f"rmt_lm {ADAPTIVE}": ["share_decoder_input_output_embed"]}
