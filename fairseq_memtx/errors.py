@@ -7,6 +7,7 @@ once.
 import builtins
 import re
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -49,6 +50,11 @@ def explain(error: BaseException | None) -> str | None:
         replaced = _REPLACEMENT in str(error) and not error.__suppress_context__
         error = error.__cause__ or (error.__context__ if replaced else None)
     return None
+
+
+def trains() -> bool:
+    """Whether the command that was typed is a training, whose flags may be advised."""
+    return Path(sys.argv[0]).stem.endswith("train")
 
 
 def install_hook() -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from ..errors import MemtxError
+from ..errors import MemtxError, trains
 from ..memory import MemoryTokens
 
 logger = logging.getLogger(__name__)
@@ -31,16 +31,14 @@ def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dic
     wanted, saved = len(own.get(key, ())), len(fitted.get(key, ()))
     if saved and not wanted:
         del fitted[key]
-        logger.warning(f"memory lesion: all {saved} memory tokens of the checkpoint are left out")
+        _tell(f"memory lesion: all {saved} memory tokens of the checkpoint are left out")
     elif wanted != saved and fitted:
         tokens = cast(MemoryTokens, model.get_submodule(memory))
         fitted[key] = tokens.fitted(fitted.get(key, own[key][:0]))
         if wanted < saved:
-            logger.warning(
-                f"memory lesion: the first {wanted} of the checkpoint's {saved} tokens are kept"
-            )
+            _tell(f"memory lesion: the first {wanted} of the checkpoint's {saved} tokens are kept")
         else:
-            logger.warning(
+            _tell(
                 f"memory extension: {saved} memory tokens come from the checkpoint and "
                 f"{wanted - saved} are newly initialised"
             )
@@ -48,9 +46,7 @@ def fit_memory(model: nn.Module, state_dict: dict[str, Any], memory: str) -> dic
         new = {key: value for key, value in own.items() if part in f".{key}"}
         if new and not any(part in f".{key}" for key in fitted):
             fitted.update(new)
-            logger.warning(
-                f"memory extension: the checkpoint has no {what}; it is newly initialised"
-            )
+            _tell(f"memory extension: the checkpoint has no {what}; it is newly initialised")
     return fitted
 
 
@@ -73,7 +69,7 @@ def tile_positions(state_dict: dict[str, Any], key: str, table: nn.Embedding | N
     if has < wants and saved.size(1) == table.weight.size(1):
         order = torch.arange(wants) % has + first
         state_dict[key] = torch.cat([saved[:first], saved[order]])
-        logger.warning(f"the {has} positions of the checkpoint are repeated to {wants}")
+        _tell(f"the {has} positions of the checkpoint are repeated to {wants}")
 
 
 def fit_memory_positions(
@@ -97,9 +93,7 @@ def fit_memory_positions(
     # Tables that differ by anything else are of models of another length.
     if len(saved) - (len(own) - count) in (0, len(state_dict.get(f"{memory}.weight", ()))):
         state_dict[key] = torch.cat([saved[: len(own)], own[len(saved) :].to(saved)])
-        logger.warning(
-            f"the {len(saved)} rows of {table} become {len(own)}: memory has {count} of its own"
-        )
+        _tell(f"the {len(saved)} rows of {table} become {len(own)}: memory has {count} of its own")
 
 
 def copy_memory_projections(model: nn.Module, state_dict: dict[str, Any]) -> None:
@@ -112,7 +106,7 @@ def copy_memory_projections(model: nn.Module, state_dict: dict[str, Any]) -> Non
                 state_dict[key] = state_dict[source].clone()
                 copied = True
     if copied:
-        logger.warning("memory extension: memory's own projections begin as copies of the tokens'")
+        _tell("memory extension: memory's own projections begin as copies of the tokens'")
 
 
 def fit_heads(model: nn.Module, state_dict: dict[str, Any], heads: str) -> None:
@@ -145,7 +139,17 @@ def misfit(model: nn.Module, state_dict: dict[str, Any]) -> MemtxError:
         for what, keys in problems.items()
         if keys
     )
+    arch = "the --arch, " if trains() else ""
     return MemtxError(
-        f"the checkpoint is of another model: {listed}. Use the sizes, the kind of memory and the "
-        "dictionaries it was trained with"
+        f"the checkpoint is of another model: {listed}. Use {arch}the sizes, the kind of memory "
+        "and the dictionaries it was trained with"
     )
+
+
+def _tell(what: str) -> None:
+    if trains():
+        what += (
+            ". To train on, use --finetune-from-model (or --restore-file with --reset-optimizer): "
+            "the optimizer's state in the checkpoint does not fit"
+        )
+    logger.warning(what)

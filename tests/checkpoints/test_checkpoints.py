@@ -23,8 +23,15 @@ def warnings(caplog) -> str:
 # --- surgery -----------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["fairseq-train", "fairseq-hydra-train", "fairseq-generate"])
+def command(request, monkeypatch):
+    """What was typed, by which flags are advised."""
+    monkeypatch.setattr("sys.argv", [f"/bin/{request.param}", "data"])
+    return request.param
+
+
 @pytest.mark.parametrize("wanted", [1, 2, 5, 9])
-def test_another_number_of_tokens(wanted, caplog):
+def test_another_number_of_tokens(wanted, command, caplog):
     saved = build(memory_tokens=4, seed=1)
     model = build(memory_tokens=wanted, seed=2)
     fresh = model.encoder.memory.weight.detach().clone()
@@ -42,7 +49,7 @@ def test_another_number_of_tokens(wanted, caplog):
         assert (
             f"memory extension: 4 memory tokens come from the checkpoint and {wanted - 4}" in said
         )
-    assert "--finetune-from-model" in said
+    assert ("--finetune-from-model" in said) == command.endswith("train")
 
 
 def test_same_number_of_tokens_says_nothing(caplog):
@@ -84,12 +91,12 @@ def test_memory_is_taken_away_altogether(caplog):
         ({"encoder_ffn_embed_dim": 8}, {}, r"6 weights have another shape"),
     ],
 )
-def test_checkpoint_of_another_model(saved, wanted, says):
+def test_checkpoint_of_another_model(saved, wanted, says, command):
     model = build(**wanted, seed=2)
     with pytest.raises(MemtxError, match=says) as error:
         model.load_state_dict(build(**saved).state_dict())
     assert "\n" not in str(error.value)
-    assert "--arch" in str(error.value)
+    assert ("--arch" in str(error.value)) == command.endswith("train")
 
 
 def test_lesion_and_extension_on_the_command_line(trained, toy_data, tmp_path):
