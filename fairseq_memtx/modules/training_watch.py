@@ -36,7 +36,8 @@ class TrainingWatch(nn.Module):
     def __init__(self, model: nn.Module, interval: int) -> None:
         super().__init__()
         self.interval, self.updates, self.looked_at = interval, 0, -1
-        self.listening, self.listens = ExitStack(), False
+        self.listening: ExitStack | None = None  # while a pass is listened to
+        self.memories: list[Tensor] = []
         model.register_forward_pre_hook(self._begin, with_kwargs=True)
         model.register_forward_hook(self._end, always_call=True)
 
@@ -50,36 +51,38 @@ class TrainingWatch(nn.Module):
         due = self.updates % self.interval == 0 and self.updates != self.looked_at
         if not model.training or not due or "src_tokens" not in kwargs:
             return None
-        self.looked_at, self.memories = self.updates, list[Tensor]()
-        self.sums, self.listening, self.listens = HeadSums(), ExitStack(), True
+        self.looked_at, self.memories = self.updates, []
+        self.sums, self.listening = HeadSums(), ExitStack()
         self.listening.enter_context(self.sums.listening(model, kwargs))
         decoder = getattr(model, "decoder", None)
         if isinstance(decoder, SegmentDecoder):
-            self.holder = kwargs.get("holder") or StateHolder()
-            self.listening.callback(lambda: self.memories.extend(self.holder.memories))
-            return args, {**kwargs, "holder": self.holder}
-        for module in model.modules():
-            if isinstance(module, EncoderWithMemory):
-                handle = module.register_forward_hook(self._read)
-                self.listening.callback(handle.remove)
+            holder = kwargs.get("holder") or StateHolder()
+            self.listening.callback(lambda: self.memories.extend(holder.memories))
+            return args, {**kwargs, "holder": holder}
+        for encoder in model.modules():
+            if isinstance(encoder, EncoderWithMemory):
+                self.listening.callback(encoder.register_forward_hook(self._read).remove)
         return None
 
     def _read(self, encoder: Any, _: Any, output: dict[str, list[Tensor]]) -> None:
         """Memory as it went into an encoder, and as it came out."""
-        (memory,) = output.get("memory") or [output["encoder_out"][0][: encoder.memory_tokens]]
-        memory = memory.transpose(0, 1)
-        self.memories = [encoder.memory(len(memory)), memory]
+        [rows] = output.get("memory", output["encoder_out"])
+        after = rows[: encoder.memory_tokens].transpose(0, 1).detach()
+        self.memories = [encoder.memory(len(after)).detach(), after]
 
     def _end(self, _: nn.Module, __: Any, output: Any) -> None:
         """Log, if this was a pass that was listened to and it came to its end."""
-        listened, self.listens = self.listens, False
+        if self.listening is None:
+            return
         self.listening.close()
-        if not listened or output is None:
+        self.listening = None
+        if output is None:
             return
         found = [head.name for _, _, head in self.sums.heads()]
         for name in CLASSES:
             metrics.log_scalar(f"inspect_{name}", found.count(name) / len(found), round=4)
         if self.memories:
-            norm, drift = memory_statistics(self.memories)[:2]
-            metrics.log_scalar("inspect_norm", norm, round=3)
-            metrics.log_scalar("inspect_drift", drift, round=4)
+            moved = memory_statistics(self.memories)
+            metrics.log_scalar("inspect_norm", moved.norm, round=3)
+            metrics.log_scalar("inspect_drift", moved.change, round=4)
+        self.memories = []  # which would keep the graph of this pass
