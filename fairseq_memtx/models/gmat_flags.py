@@ -21,7 +21,7 @@ WHOLE_NUMBERS = {
     "memory_layers": "then so many layers of memory alone (default: 0)",
     "decompress_layers": "then so many in which tokens read memory (default: 0)",
     "inspect_interval": "log what heads do with memory, and its drift, every N updates (default: "
-    "never)",
+    "0, not at all)",
     "segments": "read a document in N segments, memory going from one to the next (default: 1)",
 }
 

@@ -75,7 +75,13 @@ def test_a_recipe_ends_with_its_own_exit_code(recipe, code):
 
 def test_recipes_of_several_commands_end_together():
     recipes = [*ROOT.glob("examples/*/*.sh"), ROOT / "scripts/quickstart.sh"]
-    ways = ("end_together.sh", "download.sh", "raw_files.sh", 'exec "${command[@]}"')
+    ways = (
+        "end_together.sh",
+        "download.sh",
+        "raw_files.sh",
+        "official_files.sh",
+        'exec "${command[@]}"',
+    )
     alone = [path.name for path in recipes if not any(way in path.read_text() for way in ways)]
     assert not alone
 
