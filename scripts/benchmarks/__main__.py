@@ -10,6 +10,8 @@ Launch: ``bash scripts/benchmarks/run.sh NAME [--json FILE]`` with one of the na
 ``long_documents``
     `gmat_roberta` against `roberta`, Longformer, BigBird and ModernBERT: time and memory of a
     training step.
+``costs``
+    what a training step costs as segments, memory, length, streams and workers grow.
 
 Times are noisy, so the models take turns, and medians and ratios are what to quote.
 """
@@ -20,13 +22,14 @@ from pathlib import Path
 
 from fairseq_memtx.written_aside import written_aside
 
-from . import language_model, long_documents, translation
+from . import costs, language_model, long_documents, translation
 from .turns import SEED, machine
 
 BENCHMARKS = {
     "translation": translation,
     "language_model": language_model,
     "long_documents": long_documents,
+    "costs": costs,
 }
 
 

@@ -20,12 +20,11 @@ import logging
 import os
 import statistics
 import time
-from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +33,9 @@ from tqdm import tqdm
 from fairseq_memtx.errors import MemtxError
 
 from .long_document_models import BIGBIRD, DENSE, LONGFORMER, MODELS, OURS, Sizes, build
-from .peak_memory import Peak, new_process
-from .turns import SEED, compare, take_turns, told
+from .own_processes import in_own_process, times_of
+from .peak_memory import Peak
+from .turns import SEED, compare, told
 
 # At a length, how many times faster than whom we want to be; the dense model from 2,048 on.
 TARGETS = {LONGFORMER: (4096, 3.0), BIGBIRD: (4096, 1.5), DENSE: (2048, 1.0)}
@@ -158,32 +158,6 @@ def built(training: Training) -> tuple[nn.Module, torch.optim.Optimizer, Tensor]
     numbers = torch.Generator().manual_seed(SEED)
     tokens = torch.randint(4, sizes.vocabulary, (1, length), generator=numbers).to(device)
     return model, torch.optim.Adam(model.parameters(), lr=1e-4), tokens
-
-
-def times_of(
-    trainings: dict[str, Training], rounds: int, one_process: bool = False
-) -> dict[str, list[float]]:
-    """Milliseconds of a step of each model, once a round, in turns.
-
-    Each model has a process of its own, as where it is trained: in one process, a model is spared
-    page faults by the memory that those before it have fetched from the system and given back.
-    """
-    with ExitStack() as processes:
-
-        def stepping(training: Training) -> Callable[[int], float]:
-            if one_process:
-                return lambda round_: training.step()
-            process = processes.enter_context(new_process())
-            return lambda round_: process.submit(training.step).result()
-
-        steps = {name: stepping(training) for name, training in trainings.items()}
-        return take_turns({"step": steps}, rounds)["step"]
-
-
-def in_own_process(function: Callable[[], Any]) -> Any:
-    """What a function returns in a new process."""
-    with new_process() as process:
-        return process.submit(function).result()
 
 
 def fits(sizes: Sizes, length: int, dropout: float, device: str) -> bool:

@@ -1,7 +1,4 @@
-"""How much memory a piece of work needs, and processes whose memory is that of nobody else."""
-
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+"""How much memory a piece of work needs."""
 
 import torch
 
@@ -22,18 +19,3 @@ class Peak:
 
     def __exit__(self, *error: object) -> None:
         self.mebibytes = (self.highest.megabytes() - self.before) * 1e6 / 2**20
-
-
-# What takes seconds to import, and is passed over where it is missing.
-_LOADED = ["torch", "fairseq_memtx.models"]
-_LOADED += [
-    f"transformers.models.{name}.modeling_{name}"
-    for name in ("longformer", "big_bird", "modernbert")
-]
-
-
-def new_process() -> ProcessPoolExecutor:
-    """One process, for all that is submitted until this is closed."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(_LOADED)
-    return ProcessPoolExecutor(1, mp_context=context)

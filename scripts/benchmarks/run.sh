@@ -2,7 +2,7 @@
 # Speed of the memory transformers, side by side with others. Sets itself up; later runs install
 # nothing.
 #
-# Launch: bash scripts/benchmarks/run.sh {translation,language_model,long_documents} [--json FILE]
+# Launch: bash scripts/benchmarks/run.sh {translation,language_model,long_documents,costs} [--json FILE]
 set -euo pipefail
 source "$(dirname "$0")/../environment.sh"
 

@@ -5,7 +5,7 @@ import os
 from typing import Callable
 
 import pytest
-from benchmarks import long_documents
+from benchmarks import costs, long_documents
 from conftest import ROOT, fail, succeed
 
 
@@ -160,3 +160,30 @@ def test_a_dense_model_that_cannot_fit_is_left_out():
     sizes = long_documents.Sizes()
     assert long_documents.fits(sizes, 1 << 20, dropout=0.0, device="cpu")
     assert not long_documents.fits(sizes, 1 << 20, dropout=0.1, device="cpu")
+
+
+def test_costs_as_work_grows(tmp_path):
+    output = benchmark(
+        succeed, "costs", "--tiny", "--rounds", 1, "--only", "segments", "document-memory",
+        "workers", "--json", tmp_path / "costs.json", "--picture", tmp_path / "costs.png",
+    )  # fmt: skip
+    sweeps = json.loads((tmp_path / "costs.json").read_text())["sweeps"]
+    assert (tmp_path / "costs.png").read_bytes().startswith(b"\x89PNG")
+    grown = {name: [point["value"] for point in of["points"]] for name, of in sweeps.items()}
+    assert grown == {"segments": [1, 2, 4], "document-memory": [16, 32, 64], "workers": [1, 2]}
+    for sweep in sweeps.values():
+        assert f"{sweep['letter']}, {sweep['grows']}: {sweep['formula']}" in output
+        for point in sweep["points"]:
+            assert point["milliseconds"] > 0
+            assert f"{point['milliseconds']:.1f} ms" in output
+
+
+def test_a_curve_finds_what_points_are_made_of_and_says_how_far_off_it_is():
+    terms = [[x, x**2] for x in (1, 2, 4, 8)]
+    exact = costs.fit(terms, [3 + 2 * x + 0.5 * x**2 for x, _ in terms])
+    assert exact["coefficients"] == pytest.approx([3, 2, 0.5])
+    assert exact["largest_error"] < 1e-9
+    # A constant c for 1, 1 and 2 by relative errors: twice (c - 1)^2 and once (c/2 - 1)^2.
+    flat = costs.fit([[], [], []], [1.0, 1.0, 2.0])
+    assert flat["coefficients"] == pytest.approx([2.5 / 2.25])
+    assert flat["largest_error"] == pytest.approx(1 - 2.5 / 2.25 / 2)

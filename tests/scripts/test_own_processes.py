@@ -1,4 +1,4 @@
-"""``scripts/benchmarks/peak_memory.py``: work whose memory is that of nobody else."""
+"""Work in processes of its own, whose memory is that of nobody else (``scripts/benchmarks``)."""
 
 import os
 import subprocess
@@ -6,8 +6,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
-from benchmarks.long_documents import in_own_process, times_of
-from benchmarks.peak_memory import new_process
+from benchmarks.own_processes import in_own_process, new_process, times_of
 
 
 class Pid(NamedTuple):
