@@ -2,8 +2,11 @@
 # Try everything on a GPU, in nine minutes: does it train, resume, validate and write in every
 # precision, as on the CPU; and how fast is it, beside other models?
 #
-# Launch: bash scripts/gpu_check.sh [--part check|speed|all] [--output DIR] [--minutes N] [--jobs N]
-#         [--published PATH] [--multi30k PATH] [--quick] [--cpu]
+# Launch: bash scripts/gpu_check.sh [--part check|speed|all|claims] [--output DIR] [--minutes N] [--jobs N]
+#         [--published PATH] [--multi30k PATH] [--data FOLDER] [--quick] [--cpu]
+#
+# --part claims is scripts/reproduce.sh --budget gpu with what is installed here, in nine minutes, too:
+# what the papers claim, measured. --only is then a list of claims.
 #
 # Wants a Python with PyTorch and nothing else. Where fairseq is missing, the wheels in .whl of the
 # checkout are installed into a temporary folder, without a network. Results are in DIR (gpu_check):

@@ -31,6 +31,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gpu_check") as folder:
         install(Path(folder) / "site")
         environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}  # of commands
+        if arguments.part == "claims":
+            sys.exit(reproduce(arguments, output, Path(folder) / "site" / "bin"))
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         from .plan import Wanted, plan
         from .run import Run
@@ -52,8 +54,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, default=Path("gpu_check"), metavar="DIR",
                         help="folder of the results (default: gpu_check)")  # fmt: skip
-    parser.add_argument("--part", choices=("check", "speed", "all"), default="all",
-                        help="is all right, how fast is it, or both (default: all)")  # fmt: skip
+    parser.add_argument("--part", choices=("check", "speed", "all", "claims"), default="all",
+                        help="is all right, how fast is it, or both (default: all); or "
+                             "scripts/reproduce.sh --budget gpu")  # fmt: skip
     parser.add_argument("--minutes", type=float, default=9, help="time for all (default: 9)")
     parser.add_argument("--jobs", type=int, metavar="N",
                         help="commands at a time (default: three for four cores)")  # fmt: skip
@@ -64,6 +67,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--multi30k", type=Path, metavar="PATH",
                         help="folder of examples/translation/prepare-multi30k.sh, to train with "
                              "0, 5, 10 and 20 memory tokens")  # fmt: skip
+    parser.add_argument("--data", type=Path, metavar="FOLDER",
+                        help="of corpora, for claims: see scripts/reproduce.sh --help")  # fmt: skip
     parser.add_argument("--cpu", action="store_true", help="the same without a GPU")
     parser.add_argument("--quick", action="store_true", help="a few checks, with few updates")
     arguments = parser.parse_args()
@@ -71,6 +76,24 @@ def parse() -> argparse.Namespace:
         parser.error("--minutes and --jobs must be more than nothing")
     arguments.jobs = arguments.jobs or max(1, min(12, (os.cpu_count() or 1) * 3 // 4))
     return arguments
+
+
+def reproduce(arguments: argparse.Namespace, output: Path, programs: Path) -> int:
+    """Measure the claims by the commands that were installed; the exit code."""
+    programs.mkdir(parents=True, exist_ok=True)
+    own = programs / "fairseq-memtx"  # the checkout is not installed
+    own.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fairseq_memtx "$@"\n')
+    own.chmod(0o755)
+    os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    command = [
+        sys.executable, "-m", "reproduce", "--output", str(output),
+        "--budget", "minutes" if arguments.cpu else "gpu", "--minutes", str(arguments.minutes),
+        "--jobs", str(arguments.jobs), *(["--quick"] if arguments.quick else []),
+        *(["--data", str(arguments.data.resolve())] if arguments.data else []),
+    ]  # fmt: skip
+    if arguments.only:
+        command += ["--claims", arguments.only]
+    return subprocess.run(command).returncode
 
 
 def install(site: Path) -> None:

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# What the papers claim, measured here: trains and compares, and says of each claim whether it holds.
+#
+# Launch: bash scripts/reproduce.sh [--claims NAME,...] [--budget {minutes,hours,gpu}] [--list]
+#         [--data FOLDER] [--claims-folder FOLDER] [--output FOLDER] [--publish] [--jobs N]
+#
+# minutes (the default) takes less than an hour on two cores and needs no files; hours takes less
+# than five, and gpu nine minutes of one large GPU. Stopped and started again it goes on: what is
+# finished is never done twice. Results are in --output (results/): claims.md, claims.json,
+# claims.html and pictures/. A claim is a file in scripts/claims; docs/claims.md says how to add one.
+set -euo pipefail
+started_in=$PWD
+source "$(dirname "$0")/environment.sh"
+export STARTED_IN=$started_in PYTHONWARNINGS=ignore
+PYTHONPATH="$PWD/scripts:$PWD${PYTHONPATH:+:$PYTHONPATH}" exec python -m reproduce "$@"

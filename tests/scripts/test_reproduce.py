@@ -1,0 +1,292 @@
+"""``scripts/reproduce.sh``: runs are done once, whatever happens, and judged by a file's rule."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, fail, succeed
+from reproduce.__main__ import CLAIMS
+from reproduce.claim import BUDGETS, read_claim, read_claims
+from reproduce.evaluation import wanted_runs
+from reproduce.rule import effect, together, verdict
+from reproduce.runs import Experiments
+from reproduce.work import Work
+
+# A run measures what it is worth and its seed, and leaves a line in a list beside its folder.
+EXPERIMENT = {
+    "steps": {
+        "first": "echo {seed} {worth} >> {folder}/../../done.txt",
+        "second": "echo score 0.{worth}{seed}",
+    },
+    "measures": {"score": {"file": "second.log", "find": r"score ([\d.]+)"}},
+    "values": {"seconds": 1},
+}
+CLAIM = {
+    "claim": "More is better",
+    "paper": "none",
+    "setting": "Numbers that are told.",
+    "seeds": {"minutes": 3, "hours": 3, "gpu": 3},
+    "runs": {
+        "much": {"experiment": "toy", "worth": 8},
+        "little": {"experiment": "toy", "worth": 2},
+    },
+    "rule": [{"expect": "better", "measure": "score", "of": "much", "than": "little", "by": 0.1}],
+}
+
+
+def write(folder: Path, name: str = "toy", claim: dict | None = None, **experiment: dict) -> Path:
+    """A folder with a claim and its experiment."""
+    (folder / "experiments").mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(CLAIM | (claim or {})))
+    path = folder / "experiments" / "toy.yaml"
+    path.write_text(yaml.safe_dump(EXPERIMENT | experiment))
+    return folder
+
+
+def command(tmp_path: Path, *more: object) -> list[str]:
+    """The command for a folder's claim of the user's own."""
+    return [
+        "python", "-m", "reproduce", "--claims", "toy", "--claims-folder",
+        str(tmp_path / "claims"), "--output", str(tmp_path / "results"), *map(str, more),
+    ]  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT / "scripts"), str(ROOT)])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def reproduce(tmp_path: Path, *more: object, result=succeed) -> str:
+    """Run it; what it says."""
+    return result(*command(tmp_path, *more), env=environment())
+
+
+def record(tmp_path: Path, budget: str = "minutes") -> dict:
+    """What the JSON file says of the claim."""
+    return json.loads((tmp_path / "results/claims.json").read_text())["claims"]["toy"][budget]
+
+
+def done(tmp_path: Path) -> list[str]:
+    """Which runs were done, by seed and worth."""
+    return (tmp_path / "results/done.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("kind", "differences", "expected"),
+    [
+        ("better", [0.30, 0.31, 0.32], "holds"),
+        ("better", [-0.30, -0.31, -0.32], "does not hold"),
+        ("better", [0.01, 0.02, 0.01], "does not hold"),  # less than anybody cares for
+        ("better", [0.0, 0.0, 0.0], "does not hold"),
+        ("better", [0.5, -0.3, 0.2], "too small to tell"),
+        ("better", [0.9], "too small to tell"),  # one seed has no interval
+        ("better", [0.09, 0.11, 0.13], "too small to tell"),  # around the smallest effect
+        ("no-worse", [0.01, -0.01, 0.0], "holds"),
+        ("no-worse", [0.3, 0.31, 0.32], "holds"),
+        ("no-worse", [-0.30, -0.31, -0.32], "does not hold"),
+        ("no-worse", [0.5, -0.6, 0.1], "too small to tell"),
+        ("equal", [0.0], "holds"),
+        ("equal", [0.05, 0.2], "does not hold"),
+        ("equal", [-0.2], "does not hold"),
+    ],
+)
+def test_the_verdict_of_invented_results(kind, differences, expected):
+    assert verdict(kind, effect(differences), 0.1) == expected
+
+
+def test_the_interval_is_students():
+    """By hand: mean 2, standard deviation 1, three pairs, 4.3027 standard errors."""
+    found = effect([1.0, 2.0, 3.0])
+    assert found.mean == 2
+    assert found.high - found.mean == pytest.approx(4.30265 / 3**0.5, abs=1e-4)
+    assert found.mean - found.low == pytest.approx(found.high - found.mean)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["holds", "holds"], "holds"),
+        (["does not hold"], "does not hold"),
+        (["holds", "does not hold"], "mixed"),
+        (["holds", "too small to tell"], "mixed"),
+        (["too small to tell", "too small to tell"], "too small to tell"),
+        (["holds", "not run"], "holds"),
+        (["not run", "not run"], "not run"),
+        ([], "not run"),
+    ],
+)
+def test_the_verdict_of_sub_claims_together(verdicts, expected):
+    assert together(verdicts) == expected
+
+
+def test_a_claim_of_the_users_own_from_end_to_end(tmp_path):
+    write(tmp_path / "claims")
+    said = reproduce(tmp_path)
+    assert "holds              toy: More is better" in said
+    part = record(tmp_path)["parts"][0]
+    assert part["values"] == [[0.81, 0.21], [0.82, 0.22], [0.83, 0.23]]
+    assert part["mean"] == pytest.approx(0.6)
+    assert record(tmp_path)["verdict"] == "holds"
+    results = tmp_path / "results"
+    table = (results / "claims.md").read_text()
+    assert "More is better" in table
+    assert "**holds**" in table
+    page = (results / "claims.html").read_text()
+    assert "More is better" in page
+    assert "<svg" in page or "data:image" in page
+    assert (results / "pictures/toy-minutes.png").stat().st_size > 1000
+    # Again: nothing is done twice.
+    before = done(tmp_path)
+    assert len(before) == 6
+    reproduce(tmp_path)
+    assert done(tmp_path) == before
+
+
+def test_less_is_better_and_a_number_to_compare_with(tmp_path):
+    rule = [
+        {"expect": "better", "measure": "score", "of": "little", "than": "much", "by": 0.1,
+         "lower": True, "name": "less"},
+        {"expect": "better", "measure": "score", "of": "much", "than": 0.9, "name": "number"},
+    ]  # fmt: skip
+    write(tmp_path / "claims", claim={"rule": rule})
+    reproduce(tmp_path)
+    less, number = record(tmp_path)["parts"]
+    assert less["verdict"] == "holds"
+    assert less["mean"] == pytest.approx(0.6)
+    assert number["verdict"] == "does not hold"
+    assert record(tmp_path)["verdict"] == "mixed"
+
+
+def test_what_is_missing_is_not_run(tmp_path):
+    """A seed fails, and the others go on; then it is tried again."""
+    write(tmp_path / "claims", steps={
+        **EXPERIMENT["steps"],
+        "second": "test -e {folder}/../../mended -o {seed} != 2 && echo score 0.{worth}{seed}",
+    })  # fmt: skip
+    said = reproduce(tmp_path, result=fail)
+    assert "failed: toy-" in said
+    assert "not run            toy" in said
+    found = record(tmp_path)
+    assert found["verdict"] == "not run"
+    assert found["parts"][0]["pairs"] == 2
+    assert "failed: exit code 1" in found["parts"][0]["why"]
+    assert record(tmp_path, "hours")["verdict"] == "not run"
+    assert "not run" in (tmp_path / "results/claims.md").read_text()
+    (tmp_path / "results/mended").touch()
+    reproduce(tmp_path)
+    assert record(tmp_path)["verdict"] == "holds"
+    # The first step of what failed was finished, and so was not done again.
+    assert sorted(done(tmp_path)) == sorted(
+        f"{seed} {worth}" for seed in (1, 2, 3) for worth in (2, 8)
+    )
+
+
+def test_a_run_that_needs_what_failed_fails(tmp_path):
+    folder = write(tmp_path / "claims", needs={"before": {"experiment": "before"}})
+    (folder / "experiments/before.yaml").write_text(yaml.safe_dump({"steps": {"one": "exit 3"}}))
+    said = reproduce(tmp_path, result=fail)
+    assert "which it needs, failed: exit code 3" in said
+    assert not (tmp_path / "results/done.txt").exists()
+
+
+def test_a_corpus_that_is_not_there_is_asked_for(tmp_path):
+    write(tmp_path / "claims", corpus="poems")
+    reproduce(tmp_path)
+    assert record(tmp_path)["parts"][0]["why"] == "needs --data FOLDER with poems in it"
+    (tmp_path / "data/poems").mkdir(parents=True)
+    reproduce(tmp_path, "--data", tmp_path / "data")
+    assert record(tmp_path)["verdict"] == "holds"
+
+
+def test_an_interrupt_ends_what_was_started_and_it_goes_on(tmp_path):
+    write(tmp_path / "claims", steps={
+        "first": EXPERIMENT["steps"]["first"],
+        "wait": "echo $$ > {folder}/pid; test -e {folder}/../../go || sleep 300",
+        "second": EXPERIMENT["steps"]["second"],
+    })  # fmt: skip
+    started = subprocess.Popen(command(tmp_path), env=environment(), cwd=ROOT)
+    runs = tmp_path / "results/runs"
+    until = time.monotonic() + 120
+    while len(list(runs.glob("*/pid"))) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    waiting = [int(path.read_text()) for path in runs.glob("*/pid")]
+    assert len(waiting) == 2  # two at a time
+    started.send_signal(signal.SIGINT)
+    assert started.wait(60) == 130
+    for pid in waiting:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    assert record(tmp_path)["verdict"] == "not run"
+    (tmp_path / "results/go").touch()
+    reproduce(tmp_path)
+    assert record(tmp_path)["verdict"] == "holds"
+    assert len(done(tmp_path)) == 6  # the first steps of the two were not done again
+
+
+def test_runs_that_claims_share_are_done_once(tmp_path):
+    """The same commands are the same run, whatever claims call them."""
+    folder = write(tmp_path / "claims")
+    runs = {"high": CLAIM["runs"]["much"], "low": {"experiment": "toy", "worth": 3}}
+    rule = [CLAIM["rule"][0] | {"of": "high", "than": "low"}]
+    write(folder, "other", {"runs": runs, "rule": rule})
+    experiments = Experiments([folder], "minutes")
+    one, other = (wanted_runs(claim, experiments) for claim in read_claims([folder], []))
+    assert len({run.name for run in one + other}) == 9
+    assert len(Work(tmp_path, None, {}).unfinished(one + other)) == 9
+
+
+ASKED = {"expect": "better", "measure": "score", "of": "much", "than": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"rule": [ASKED | {"of": "most"}]}, "most"),
+        ({"rule": [ASKED | {"expect": "finer"}]}, "finer"),
+        ({"rule": [{"expect": "better", "of": "much", "than": 0}]}, "measure"),
+        ({"rule": [ASKED], "runs": {"much": {"experiment": "toys"}}}, "toys.yaml"),
+        ({"rule": [ASKED], "runs": {"much": {"experiment": "toy"}}}, "{worth}"),
+    ],
+)
+def test_what_cannot_be_understood_is_told_in_a_line(tmp_path, change, complaint):
+    write(tmp_path / "claims", claim=change)
+    said = reproduce(tmp_path, result=fail)
+    assert said.strip().splitlines()[-1].startswith("reproduce.sh: error: ")
+    assert complaint in said.strip().splitlines()[-1]
+
+
+def test_every_claim_can_be_run_under_every_budget():
+    """All that is asked of the project is there, and no command has a gap."""
+    claims = read_claims([CLAIMS], [])
+    assert len(claims) >= 20
+    for claim in claims:
+        for budget in BUDGETS:
+            experiments = Experiments([CLAIMS], budget)
+            runs = wanted_runs(claim, experiments)
+            assert runs, f"{claim.name}, {budget}"
+            for run in runs:
+                measures = {part.measure for part in claim.parts}
+                assert measures & set(run.measures), f"{claim.name}: {run.name}"
+
+
+def test_minutes_need_no_files_and_fit_an_hour_of_two_cores():
+    runs = {}
+    experiments = Experiments([CLAIMS], "minutes")
+    work = Work(Path("nowhere"), None, {})
+    for claim in read_claims([CLAIMS], []):
+        for run in work.unfinished(wanted_runs(claim, experiments)):
+            assert work.missing(run) is None
+            runs[run.name] = run
+        assert not any(work.missing(run) for run in wanted_runs(claim, experiments))
+    assert sum(run.seconds for run in runs.values()) < 2 * 3600
+
+
+def test_the_rule_is_read_from_the_file(tmp_path):
+    folder = write(tmp_path, claim={"rule": [CLAIM["rule"][0] | {"by": 0.25, "lower": True}]})
+    [part] = read_claim(folder / "toy.yaml").parts
+    assert (part.by, part.lower, part.expect) == (0.25, True, "better")
