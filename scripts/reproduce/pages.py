@@ -20,8 +20,8 @@ Every claim is measured by runs that differ in the memory alone, and judged by t
 where it excludes such an effect, `mixed` where sub-claims differ, `too small to tell` where the
 interval includes both, and `not run` where runs are missing. Intervals:
 {METHOD}. Positive is what the claim says.
-Models and data are of the size that fits the budget, far below the papers': whatever is said here is
-said of this size.
+Models and data are of the size that fits the budget, far below the papers': whatever is said here
+is said of this size.
 """
 COLUMNS = ("claim", "experiment", "seeds", "effect (95 % interval)", "verdict")
 PARTS = ("sub-claim", "seeds", "effect (95 % interval)", "verdict")

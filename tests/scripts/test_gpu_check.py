@@ -289,6 +289,15 @@ def test_speed_in_its_short_form_on_a_cpu(tmp_path):
 
 
 @pytest.mark.training
+def test_claims_are_measured_by_what_is_installed(tmp_path):
+    check_by_command(
+        tmp_path, "--part", "claims", "--cpu", "--quick", "--only", "rmt-one-vector-a-token", code=0
+    )  # fmt: skip
+    claims = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    assert claims["rmt-one-vector-a-token"]["minutes"]["verdict"] == "holds"
+
+
+@pytest.mark.training
 def test_its_short_form_on_a_cpu(tmp_path):
     check_by_command(
         tmp_path, "--part", "check", "--cpu", "--quick", "--jobs", "2", "--minutes", "9", code=0

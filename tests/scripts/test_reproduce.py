@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, fail, succeed
-from reproduce.__main__ import CLAIMS
+from reproduce.__main__ import CLAIMS, MINUTES
 from reproduce.claim import BUDGETS, read_claim, read_claims
 from reproduce.evaluation import wanted_runs
 from reproduce.rule import effect, together, verdict
@@ -274,16 +274,18 @@ def test_every_claim_can_be_run_under_every_budget():
                 assert measures & set(run.measures), f"{claim.name}: {run.name}"
 
 
-def test_minutes_need_no_files_and_fit_an_hour_of_two_cores():
-    runs = {}
-    experiments = Experiments([CLAIMS], "minutes")
-    work = Work(Path("nowhere"), None, {})
-    for claim in read_claims([CLAIMS], []):
-        for run in work.unfinished(wanted_runs(claim, experiments)):
-            assert work.missing(run) is None
-            runs[run.name] = run
-        assert not any(work.missing(run) for run in wanted_runs(claim, experiments))
-    assert sum(run.seconds for run in runs.values()) < 2 * 3600
+@pytest.mark.parametrize(
+    ("budget", "corpora"), [("minutes", []), ("hours", ["multi30k", "enwiki"])]
+)
+def test_a_budget_is_kept_by_what_runs_are_to_take(budget, corpora, tmp_path):
+    """On two cores; and minutes need no files."""
+    for corpus in corpora:
+        (tmp_path / corpus).mkdir()
+    work, experiments = Work(tmp_path / "runs", tmp_path, {}), Experiments([CLAIMS], budget)
+    wanted = [run for claim in read_claims([CLAIMS], []) for run in wanted_runs(claim, experiments)]
+    assert not any(map(work.missing, wanted))
+    seconds = sum(run.seconds for run in work.unfinished(wanted))
+    assert seconds < 2 * 60 * MINUTES[budget]
 
 
 def test_the_rule_is_read_from_the_file(tmp_path):
