@@ -28,7 +28,8 @@ GPU_JOBS = 16
 def main() -> None:
     """Do what is missing, and write what is known."""
     arguments = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     try:
         sys.exit(reproduce(arguments))
@@ -69,7 +70,7 @@ def given(path: str) -> Path:
 def reproduce(arguments: argparse.Namespace) -> int:
     """Run, judge, write; the exit code."""
     folders = [CLAIMS, *([arguments.claims_folder] if arguments.claims_folder else [])]
-    claims = read_claims(folders, arguments.claims.split(",") if arguments.claims else [])
+    claims = read_claims(folders, [name for name in arguments.claims.split(",") if name])
     everything = read_claims(folders, [])
     experiments = Experiments(folders[::-1], arguments.budget, arguments.quick)
     about = circumstances()

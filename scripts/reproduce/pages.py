@@ -91,7 +91,9 @@ def _row(result: ClaimResult, budget: str) -> list[str]:
 def _seeds(part: PartResult) -> str:
     if part.part.expect == "equal":
         return "no chance in it"
-    return f"{len(part.values)} of {part.seeds}" if part.verdict == NOT_RUN else str(part.seeds)
+    return (
+        f"{len(part.values)} of {part.seeds}" if part.verdict == NOT_RUN else f"1 to {part.seeds}"
+    )
 
 
 def said(part: PartResult) -> str:

@@ -18,7 +18,9 @@ PLACE = re.compile(r"\{(\w+)\}")
 LEFT_OPEN = ("folder", "corpus")  # until it is known where a run is done
 DEVICE = {"minutes": "--cpu", "hours": "--cpu", "gpu": ""}
 # Enough to see that the commands run.
-QUICK = {"updates": 4, "more": 4, "documents": 200, "far": 2, "valid": 16, "seconds": 15}
+QUICK = {
+    "updates": 4, "more": 4, "documents": 200, "examples": 4, "far": 2, "valid": 16, "seconds": 15
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
