@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from conftest import ROOT
 
 from fairseq_memtx.hydra_plugins.fairseq_memtx import missing_user_dir
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.training
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> dict[str, str]:
     """The variables of a process in which the package is installed, as far as hydra can tell."""
-    site = tmp_path_factory.mktemp("site")
+    site = tmp_path_factory.mktemp("site") / "a folder, 100%20 größer"
+    site.mkdir()
     (site / "hydra_plugins").symlink_to(ROOT / "fairseq_memtx/hydra_plugins")
     (site / "fairseq_memtx").symlink_to(ROOT / "fairseq_memtx")
     return {**os.environ, "PYTHONPATH": str(site)}
@@ -54,13 +56,20 @@ def test_other_checkpoints_fail_as_ever(installed, toy_data, tmp_path):
 
 
 def test_models_by_name_without_config_dir(installed, toy_lm, tmp_path):
+    """Nor a user_dir, wherever the package and the user are."""
+    typed = tmp_path / "a folder, 100%20 größer"
+    typed.mkdir()
+    (typed / "data").symlink_to(toy_lm)
     result = run(
-        installed, tmp_path, "fairseq-hydra-train", "model=rmt_lm_tiny",
-        "task=rmt_language_modeling", f"task.data='{toy_lm}'", "task.tokens_per_sample=8",
-        f"common.user_dir='{ROOT / 'fairseq_memtx'}'", "--cfg", "job",
+        installed, typed, "fairseq-hydra-train", "model=rmt_lm_tiny",
+        "task=rmt_language_modeling", "task.data=data", "task.tokens_per_sample=8",
+        "optimizer=adam", "optimization.max_update=1", "common.cpu=true",
+        "dataset.disable_validation=true", "dataset.num_workers=0", "hydra.run.dir=.",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-2000:]
-    assert "memory_tokens: 4" in result.stdout
+    state = torch.load(typed / "checkpoints/checkpoint_last.pt", weights_only=False)
+    assert state["cfg"]["model"]["memory_tokens"] == 4
+    assert (typed / "checkpoints/.hydra/hydra_train.log").exists()
 
 
 def test_nothing_heavy_is_imported():

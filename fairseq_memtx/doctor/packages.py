@@ -8,6 +8,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from . import Finding
 
@@ -84,7 +86,7 @@ def installation() -> Iterator[Finding]:
         return
     direct = json.loads(found.read_text("direct_url.json") or "{}")
     editable = direct.get("dir_info", {}).get("editable", False)
-    source = direct["url"].removeprefix("file://") if editable else str(found.locate_file(""))
+    source = url2pathname(urlsplit(direct["url"]).path) if editable else str(found.locate_file(""))
     how = f"fairseq-memtx {found.version}, installed {'from' if editable else 'in'} {source}"
     if FOLDER.parent == Path(source).resolve():
         yield Finding("ok", how)

@@ -80,10 +80,10 @@ class Distribution:
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        (f"file://{ROOT}", f"ok     fairseq-memtx 0.1.0, installed from {ROOT}"),
+        (ROOT.as_uri(), f"ok     fairseq-memtx 0.1.0, installed from {ROOT}"),
         (
-            "file:///else",
-            "note   fairseq-memtx 0.1.0, installed from /else: this command is",
+            "file:///another%20gr%C3%B6%C3%9Fer",
+            "note   fairseq-memtx 0.1.0, installed from /another größer: this command is",
         ),
         (None, "note   fairseq-memtx 0.1.0, installed in /usr/lib/site-packages: this command is"),
     ],

@@ -16,4 +16,5 @@ class MemtxSearchPath(SearchPathPlugin):
         package = importlib.util.find_spec("fairseq_memtx")
         if "fairseq_cli.hydra_train" in sys.modules and package and package.origin:
             folder = Path(package.origin).parent
-            search_path.append("fairseq-memtx", (folder / "config").as_uri())
+            # Not as_uri(): hydra opens what stands behind "file://" as it is.
+            search_path.append("fairseq-memtx", f"file://{folder / 'config'}")
