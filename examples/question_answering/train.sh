@@ -28,8 +28,7 @@ export DATA=${DATA:-$root/data-bin/squad-1.1}
 reading() { # FOLDER FLAGS
     # Every document is new, so there is no dropout.
     local command=(fairseq-train --user-dir "$root/fairseq_memtx" --task reading
-        --criterion extractive_qa --facts 2 --names 2 --places 2 --sequence-length 20 --distance 4
-        --noise-words 4 --arch gmat_roberta_tiny --encoder-layers 3 --encoder-ffn-embed-dim 256
+        --criterion extractive_qa --arch gmat_roberta_tiny --encoder-layers 3 --encoder-ffn-embed-dim 256
         --encoder-attention-heads 4 --memory-tokens 8 --dropout 0 --attention-dropout 0
         --batch-size 32 --train-size 6400 --valid-size 200 --optimizer adam
         --adam-betas "(0.9, 0.98)" --clip-norm 1.0 --lr-scheduler inverse_sqrt

@@ -103,6 +103,36 @@ def test_accuracy_stands_beside_chance_and_the_bound(tmp_path):
     assert len(json.loads((tmp_path / "best.json").read_text())) == 12
 
 
+def learnt(folder, *flags: object) -> tuple[float, float]:
+    """The last accuracy of a training of the default size, and the bound beside it."""
+    output = succeed(
+        "fairseq-train", *PLUGIN, "--arch", "gmat_roberta_tiny", "--encoder-layers", 3,
+        "--encoder-ffn-embed-dim", 256, "--encoder-attention-heads", 4, "--dropout", 0,
+        "--attention-dropout", 0, "--criterion", "extractive_qa", "--batch-size", 32,
+        "--train-size", 6400, "--valid-size", 400, "--optimizer", "adam",
+        "--adam-betas", "(0.9, 0.98)", "--clip-norm", 1, "--lr-scheduler", "inverse_sqrt",
+        "--warmup-updates", 50, "--validate-interval", 99, "--required-batch-size-multiple", 1,
+        "--num-workers", 0, "--log-format", "simple", "--save-dir", folder, *flags,
+    )  # fmt: skip
+    rows = [row for row in output.splitlines() if "| valid |" in row]
+    accuracy = float(re.search(r"\| accuracy (\S+)", rows[-1])[1])
+    bound = re.search(r"\| best_without_memory (\S+)", rows[-1])
+    return accuracy, float(bound[1]) if bound else 1.0
+
+
+@pytest.mark.training
+def test_memory_alone_carries_the_question_to_the_facts(tmp_path):
+    """The two steps of ``examples/question_answering/train.sh reading``, shorter."""
+    whole = ["--sparse-attention", "none", "--lr", 2e-3, "--max-update", 150]
+    assert learnt(tmp_path / "whole", *whole)[0] > 0.95
+    chunks = ["--chunk-size", 8, "--lr", 3e-4, "--max-update", 60]
+    chunks += ["--finetune-from-model", tmp_path / "whole/checkpoint_last.pt"]
+    accuracy, bound = learnt(tmp_path / "8", *chunks, "--memory-tokens", 8)
+    assert (bound, accuracy) == (0.5, pytest.approx(1, abs=0.1))
+    accuracy, bound = learnt(tmp_path / "0", *chunks, "--memory-tokens", 0)
+    assert accuracy < bound + 4 * (bound * (1 - bound) / 400) ** 0.5, "four standard deviations"
+
+
 def test_flags_that_make_no_sense():
     with pytest.raises(MemtxError, match=r"--max-positions 20 is too small: a row has 37 positio"):
         setup(*SIZES, "--max-positions", 20)
