@@ -84,6 +84,7 @@ def done(tmp_path: Path) -> list[str]:
         ("better", [0.01, 0.02, 0.01], "does not hold"),  # less than anybody cares for
         ("better", [0.0, 0.0, 0.0], "does not hold"),
         ("better", [0.5, -0.3, 0.2], "too small to tell"),
+        ("better", [0.4, -0.4, 0.1], "too small to tell"),
         ("better", [0.9], "too small to tell"),  # one seed has no interval
         ("better", [0.09, 0.11, 0.13], "too small to tell"),  # around the smallest effect
         ("no-worse", [0.01, -0.01, 0.0], "holds"),
