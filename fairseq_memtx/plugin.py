@@ -23,11 +23,11 @@ from . import compat
 compat.mend_fairseq()
 
 from .checkpoints import first_checkpoint, safe_loading
-from .flags import misspelled, run_checks
+from .flags import cpu_precision, misspelled, run_checks
 
-for room in (misspelled, first_checkpoint, safe_loading, run_checks):
+for room in (misspelled, first_checkpoint, safe_loading, run_checks, cpu_precision):
     room.guard_fairseq()
 
-from . import criterions, models, tasks
+from . import criterions, models, optim, tasks
 
-__all__ = ["criterions", "models", "tasks"]
+__all__ = ["criterions", "models", "optim", "tasks"]

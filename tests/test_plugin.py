@@ -37,7 +37,9 @@ def registered(*names: object, folder: Path = ROOT) -> str:
     return result.stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["models", "tasks", "criterions", "data.streams", "checkpoints"])
+@pytest.mark.parametrize(
+    "name", ["models", "tasks", "criterions", "optim", "data.streams", "checkpoints"]
+)
 def test_whatever_is_imported_first_registers_all(name):
     assert registered(f"fairseq_memtx.{name}") == "fairseq_memtx.models.mem_transformer"
 

@@ -13,6 +13,7 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     packages.installation,
     machine.gpus,
     machine.precisions,
+    machine.bfloat16_instructions,
     machine.threads,
     packages.optional,
 )

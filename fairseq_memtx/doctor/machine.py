@@ -5,13 +5,10 @@ from collections.abc import Iterator
 
 from . import Finding
 
-# By which flags fairseq trains so; on its command line --bf16 means a TPU.
+# By which flags fairseq trains so.
 HALF = {
-    "cuda": {"float16": "--fp16 or --amp", "bfloat16": "common.bf16=true of fairseq-hydra-train"},
-    "cpu": {
-        "float16": "--memory-efficient-fp16",
-        "bfloat16": "common.memory_efficient_bf16=true of fairseq-hydra-train",
-    },
+    "cuda": {"float16": "--fp16 or --amp", "bfloat16": "--bf16"},
+    "cpu": {"float16": "--memory-efficient-fp16", "bfloat16": "--bf16 or --amp"},
 }
 
 
@@ -42,6 +39,18 @@ def precisions() -> Iterator[Finding]:
             continue
         wrong = Finding("fault", f"{name} on {device} is wrong by {apart}", f"leave out {flag}")
         yield Finding("ok", f"{name} on {device}: {flag}") if apart < 0.1 else wrong
+
+
+def bfloat16_instructions() -> Iterator[Finding]:
+    """Whether bfloat16 pays on this processor."""
+    from ..flags.cpu_precision import instructions
+
+    found = ", ".join(sorted(instructions()))
+    if found:
+        yield Finding("ok", f"this processor has {found}: --bf16 may pay on it")
+    else:
+        what = "no instructions for bfloat16 (avx512_bf16, amx_bf16) in this processor"
+        yield Finding("note", what, "--bf16 and --amp do not pay on it")
 
 
 def threads() -> Iterator[Finding]:

@@ -90,8 +90,8 @@ def check_precision(common: Any) -> None:
     """Refuse numbers of half precision where nothing can compute with them."""
     if getattr(common, "tpu", False) and importlib.util.find_spec("torch_xla") is None:
         raise MemtxError(
-            "--bf16 on a command line means a TPU to fairseq, and --tpu needs the package "
-            "torch_xla: leave it out, or train with fairseq-hydra-train and common.bf16=true"
+            "--tpu needs the package torch_xla: leave it out (--bf16 works without, on a CPU and a "
+            "GPU)"
         )
     without_gpu = getattr(common, "cpu", False) or not torch.cuda.is_available()
     efficient = getattr(common, "memory_efficient_fp16", False)

@@ -8,6 +8,7 @@ from fairseq import options
 from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_INV_REGISTRY, build_model
+from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.tasks import TASK_REGISTRY
 from omegaconf import OmegaConf
 
@@ -135,9 +136,12 @@ def test_flags_of_a_layer_memory_are_overridden_without_a_plus(arch):
     assert "associative_correction: false" in output
 
 
-def test_hydra_finds_every_task_and_criterion_of_the_plugin():
+def test_hydra_finds_every_task_criterion_and_optimizer_of_the_plugin():
     """bfloat16 on a GPU is for hydra alone: what it does not find cannot be trained so."""
-    for kind, registry in [("task", TASK_REGISTRY), ("criterion", CRITERION_REGISTRY)]:
+    registries = {
+        "task": TASK_REGISTRY, "criterion": CRITERION_REGISTRY, "optimizer": OPTIMIZER_REGISTRY
+    }  # fmt: skip
+    for kind, registry in registries.items():
         ours = {name for name, of in registry.items() if of.__module__.startswith("fairseq_memtx")}
         files = (presets.FOLDER.parent / kind).glob("*.yaml")
         assert {path.stem: OmegaConf.load(path)._name for path in files} == {n: n for n in ours}

@@ -1,8 +1,8 @@
 """What the GPU check trains: every family, backbone and scheme, as small as it can be.
 
 Settings are those of fairseq's configuration, and spelled in two ways: as flags of the command
-line and as what ``fairseq-hydra-train`` takes, since fairseq has bfloat16 on a GPU only there
-(``--bf16`` on the command line means a TPU).
+line and as what ``fairseq-hydra-train`` takes, since fairseq by itself has bfloat16 on a GPU only
+there (``--bf16`` on its command line means a TPU).
 """
 
 import re

@@ -1,0 +1,122 @@
+"""`--optimizer fused_adam` makes the updates of fairseq's Adam, and takes its checkpoints."""
+
+import pytest
+import torch
+from conftest import succeed, train_flags
+from fairseq.optim import OPTIMIZER_REGISTRY
+from fairseq.optim.adam import Adam
+from omegaconf import OmegaConf
+
+from fairseq_memtx.flags import presets
+from fairseq_memtx.optim.fused_adam import FusedAdam
+
+SETTINGS = [
+    {},
+    {"betas": (0.8, 0.95), "eps": 1e-3},  # an epsilon that is felt
+    {"weight_decay": 0.1, "betas": (0.9, 0.98)},
+]
+
+
+def weights(dtype: torch.dtype) -> list[torch.nn.Parameter]:
+    numbers = torch.Generator().manual_seed(1)
+    shapes = [(30, 5), (7,), (3, 4, 5)]
+    return [torch.nn.Parameter(torch.randn(shape, generator=numbers).to(dtype)) for shape in shapes]
+
+
+def train(own: list[torch.nn.Parameter], optimizer, first: int, last: int) -> None:
+    """Updates by gradients that depend on the weights, of which one has some gradients only."""
+    for update in range(first, last):
+        numbers = torch.Generator().manual_seed(update)
+        for index, weight in enumerate(own):
+            noise = torch.randn(weight.shape, generator=numbers).to(weight)
+            seen = index != 1 or update % 3 == 1
+            weight.grad = (0.01 * noise * (1 + weight.detach())) if seen else None
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-3 / (1 + update / 50)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize(
+    ("dtype", "apart"), [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 0)]
+)
+def test_the_update_is_that_of_fairseqs_adam(settings, dtype, apart):
+    """Over 200 updates; in half precision, of which an update is a part of a digit, over one."""
+    ours, theirs = weights(dtype), weights(dtype)
+    for own, kind in [(ours, FusedAdam), (theirs, Adam)]:
+        train(own, kind(own, lr=1, **settings), 0, 200 if apart else 1)
+    for one, other, begun in zip(ours, theirs, weights(dtype)):
+        torch.testing.assert_close(one, other, rtol=apart, atol=apart)
+        assert apart == 0 or not torch.allclose(one, begun, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kinds", [(Adam, FusedAdam), (FusedAdam, Adam)])
+def test_either_goes_on_with_the_others_state(kinds):
+    straight = weights(torch.float64)
+    train(straight, Adam(straight, lr=1, weight_decay=0.01), 0, 60)
+    own = weights(torch.float64)
+    first, then = (kind(own, lr=1, weight_decay=0.01) for kind in kinds)
+    train(own, first, 0, 30)
+    then.load_state_dict(first.state_dict())
+    train(own, then, 30, 60)
+    for one, other in zip(own, straight):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_a_closure_is_called_with_gradients():
+    (weight, *_) = weights(torch.float64)
+
+    def closure():
+        loss = weight.square().sum()
+        loss.backward()
+        return loss
+
+    assert FusedAdam([weight]).step(closure) > 0
+    assert not torch.equal(weight, weights(torch.float64)[0])
+
+
+def test_flat_weights_and_weights_in_half_precision_are_taken():
+    """What fairseq asks an optimizer for, for ``--fp16`` and ``--memory-efficient-fp16``."""
+    cfg = OmegaConf.create({"adam_betas": "(0.9, 0.98)", "adam_eps": 1e-8, "weight_decay": 0.0})
+    cfg.lr = [1e-3]
+    optimizer = OPTIMIZER_REGISTRY["fused_adam"](cfg, weights(torch.float16))
+    assert optimizer.supports_flat_params
+    assert optimizer.supports_memory_efficient_fp16
+    assert optimizer.optimizer_config["betas"] == (0.9, 0.98)
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(("first", "then"), [("adam", "fused_adam"), ("fused_adam", "adam")])
+def test_trainings_go_on_with_each_others_checkpoints(first, then, toy_data, tmp_path):
+    # With the usual epsilon, weights without a gradient are moved by what rounding leaves of it.
+    flags = ["--adam-betas", "(0.9, 0.98)", "--weight-decay", 0.01, "--adam-eps", 1e-4]
+    for optimizer, folder, last in [("adam", "straight", 8), (first, "own", 4), (then, "own", 8)]:
+        more = ["--optimizer", optimizer, "--max-update", last]
+        log = succeed("fairseq-train", *train_flags(toy_data, tmp_path / folder, *flags, *more))
+    assert "Loaded checkpoint" in log
+    models = [
+        torch.load(tmp_path / folder / "checkpoint_last.pt", weights_only=False)["model"]
+        for folder in ("straight", "own")
+    ]
+    torch.testing.assert_close(*models, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.training
+def test_half_precision_trains(toy_data, tmp_path):
+    flags = ["--optimizer", "fused_adam", "--memory-efficient-fp16"]
+    log = succeed("fairseq-train", *train_flags(toy_data, tmp_path, *flags))
+    assert "done training" in log
+
+
+@pytest.mark.training
+def test_by_hydra(toy_data, tmp_path):
+    log = succeed(
+        "fairseq-hydra-train", "--config-dir", presets.FOLDER.parent, f"task.data='{toy_data}'",
+        f"common.user_dir='{presets.FOLDER.parents[1]}'", "task=translation", "common.cpu=true",
+        "model=mem_transformer_tiny", "criterion=cross_entropy", "optimizer=fused_adam",
+        "+optimizer.weight_decay=0.01", "lr_scheduler=fixed", "optimization.lr=[0.001]",
+        "optimization.max_update=2", "dataset.max_tokens=400", "checkpoint.no_save=true",
+        f"hydra.run.dir='{tmp_path}'",
+    )  # fmt: skip
+    assert "'_name': 'fused_adam'" in log
+    assert "'weight_decay': 0.01" in log
