@@ -13,15 +13,16 @@ def drop(x: Tensor, dropout: float) -> Tensor:
 
     Args:
         x: of any shape.
-        dropout: probability of an element, to the nearest 1/65536 where `is_drawn_here`.
+        dropout: probability of an element, to the nearest 1/65536 on a CPU.
     """
-    if not dropout or not is_drawn_here(x):
+    if not dropout or x.device.type != "cpu":
         return functional.dropout(x, dropout)
-    return x * draw_marks(x, dropout).clamp_(0, 0.5).mul_(2 * gain(dropout))
+    kept = _draw(x) > _dropped_of_65536(dropout) - 2**15 - 1
+    return x * kept.to(x.dtype).mul_(gain(dropout))
 
 
 def is_drawn_here(x: Tensor) -> bool:
-    """Whether this is a tensor for which torch would be slow."""
+    """Whether marks can be drawn for such weights: on a CPU, with a float's room for them."""
     exact = x.dtype in (torch.float32, torch.float64)
     return exact and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
@@ -31,14 +32,18 @@ def draw_marks(like: Tensor, dropout: float) -> Tensor:
 
     In the shape and type of ``like``.
     """
-    bits = _random_words(-(-like.numel() // 4)).view(torch.int16)
-    bits = bits[: like.numel()].view(like.shape)
-    return bits.to(like.dtype).sub_(_dropped_of_65536(dropout) - 2**15 - 0.5)
+    return _draw(like).to(like.dtype).sub_(_dropped_of_65536(dropout) - 2**15 - 0.5)
 
 
 def gain(dropout: float) -> float:
     """By what the kept elements are multiplied."""
     return 2**16 / max(1, 2**16 - _dropped_of_65536(dropout))
+
+
+def _draw(like: Tensor) -> Tensor:
+    """16 random bits for every element, as whole numbers from -32768 on."""
+    bits = _random_words(-(-like.numel() // 4)).view(torch.int16)
+    return bits[: like.numel()].view(like.shape)
 
 
 def _random_words(count: int) -> Tensor:
