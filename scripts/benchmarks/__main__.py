@@ -10,6 +10,9 @@ Launch: ``bash scripts/benchmarks/run.sh NAME [--json FILE]`` with one of the na
 ``long_documents``
     `gmat_roberta` against `roberta`, Longformer, BigBird and ModernBERT: time and memory of a
     training step.
+``fairseq_commands``
+    ``fairseq-train`` and ``fairseq-generate`` of the first two, by what they log themselves, in
+    float32 and bfloat16.
 ``costs``
     what a training step costs as segments, memory, length, streams and workers grow.
 
@@ -22,13 +25,14 @@ from pathlib import Path
 
 from fairseq_memtx.written_aside import written_aside
 
-from . import costs, language_model, long_documents, translation
+from . import costs, fairseq_commands, language_model, long_documents, translation
 from .turns import SEED, machine
 
 BENCHMARKS = {
     "translation": translation,
     "language_model": language_model,
     "long_documents": long_documents,
+    "fairseq_commands": fairseq_commands,
     "costs": costs,
 }
 
@@ -51,6 +55,7 @@ def main() -> None:
         "machine": machine(),
         **benchmark.measure(arguments),
     }
+    print(", ".join(f"{name} {value}" for name, value in result["machine"].items()))
     print(benchmark.table(result))
     if arguments.json:
         with written_aside(arguments.json) as (partial,):

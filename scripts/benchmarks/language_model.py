@@ -1,11 +1,13 @@
-"""`rmt_lm` against fairseq's `transformer_lm`: training, and writing a text of any length.
+"""`rmt_lm` and `armt_lm` against fairseq's `transformer_lm`: training, and writing a long text.
 
 4 layers, d 256, feed-forward 1,024, 4 heads, vocabulary 208 (the bytes of a corpus), dropout 0.1,
 float32, a full softmax.
 
 Training: one segment of 128 tokens of each of 8 streams an update, memory handed on from update to
 update; fairseq's model gets the same tokens as 8 rows of 128. A segment with memory has ``T + 2M``
-rows for ``T`` tokens, so the target is 0.95 T / (T + 2M) of fairseq's speed.
+rows for ``T`` tokens, so the target is 0.95 T / (T + 2M) of fairseq's speed. (`armt_lm` has ``T +
+M``, and a memory in every layer, for which nothing is taken off.) The peak of memory is what an
+update adds in a process of its own.
 
 Writing: greedy, one text, token by token with fairseq's ``incremental_state``. What is measured are
 the 128 tokens up to a length of the text, a whole segment with one write block; the text before
@@ -30,6 +32,8 @@ from tqdm import tqdm
 
 from fairseq_memtx.modules.state_holder import StateHolder
 
+from .own_processes import in_own_process
+from .peak_memory import Peak
 from .published_rmt import PublishedRmt
 from .turns import (
     SEED,
@@ -74,6 +78,9 @@ MODELS = {
     "--memory-tokens {memory_tokens}",
     "rmt_lm, transformer-xl": "--arch rmt_lm --memory-tokens {memory_tokens}",
     "rmt_lm, transformer-xl, M=0": "--arch rmt_lm --memory-tokens 0",
+    "armt_lm, transformer": "--arch armt_lm --backbone transformer --decoder-normalize-before "
+    "--memory-tokens {memory_tokens}",
+    "armt_lm, transformer-xl": "--arch armt_lm --memory-tokens {memory_tokens}",
 }
 SHAPE = (
     "--decoder-layers {layers} --decoder-embed-dim {channels} --decoder-ffn-embed-dim "
@@ -96,12 +103,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Median speeds of all models, and their ratios to fairseq's and to the published one."""
     torch.manual_seed(SEED)
     sizes, rounds = TINY if arguments.tiny else Sizes(), arguments.rounds
-    models: dict[str, Learner] = {
-        name: LanguageModel(sizes.vocabulary, f"{flags} {SHAPE}".format(**asdict(sizes)))
-        for name, flags in MODELS.items()
-    }
-    if arguments.published:
-        models[PUBLISHED] = PublishedRmt(arguments.published, sizes)
+    names = [*MODELS, *([PUBLISHED] if arguments.published else [])]
+    models = {name: build(name, sizes, arguments.published) for name in names}
 
     batches = make_batches(sizes, rounds + 1)
     measures = {
@@ -112,8 +115,27 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             measures.setdefault(str(length), {})[name] = partial(text.speed, sizes.segment)
     speeds = take_turns(measures, rounds)
     training = training_summary(speeds.pop("training"), sizes)
+    for name, row in training.items():
+        row["mebibytes"] = in_own_process(partial(peak, name, sizes, arguments.published))
     writing = {name: writing_summary(speeds, name) for name in WRITERS}
     return {"sizes": asdict(sizes), "training": training, "writing": writing}
+
+
+def build(name: str, sizes: Sizes, published: Path | None) -> Learner:
+    """A model of `MODELS`, or that of a checkout of the published code."""
+    if name == PUBLISHED:
+        return PublishedRmt(published, sizes)
+    flags = f"{MODELS[name]} {SHAPE}".format(**asdict(sizes))
+    return LanguageModel(sizes.vocabulary, flags)
+
+
+def peak(name: str, sizes: Sizes, published: Path | None) -> float:
+    """MiB that a model's first update adds at its highest to what was held before it."""
+    model = build(name, sizes, published)
+    (batch,) = make_batches(sizes, 1)
+    with Peak("cpu") as held:
+        model.training(batch)
+    return held.mebibytes
 
 
 class LanguageModel(System):
@@ -185,7 +207,8 @@ def training_summary(speeds: dict[str, list[float]], sizes: Sizes) -> dict[str, 
     rows = {name: {"tokens_per_second": statistics.median(of)} for name, of in speeds.items()}
     for name in speeds.keys() - {BASELINE, PUBLISHED}:
         memory = 0 if "M=0" in name else sizes.memory_tokens
-        target = 0.95 * sizes.segment / (sizes.segment + 2 * memory)
+        blocks = 1 if name.startswith("armt") else 2
+        target = 0.95 * sizes.segment / (sizes.segment + blocks * memory)
         rows[name][BASELINE] = {**compare(speeds[name], speeds[BASELINE]), "target": target}
         if PUBLISHED in speeds and memory:
             ratio = compare(speeds[name], speeds[PUBLISHED])
@@ -208,14 +231,15 @@ def writing_summary(speeds: dict[str, dict[str, list[float]]], name: str) -> dic
 
 def table(result: dict[str, Any]) -> str:
     """The result for people."""
-    lines = [f"{'training':30}{'tokens/s':>9}   ratio (middle half; target)"]
+    lines = [f"{'training':30}{'tokens/s':>9}{'MiB':>7}   ratio (middle half; target)"]
     for name, row in result["training"].items():
         ratios = [
             f"{told(row[other])}; {row[other]['target']:.2f}) of {other}"
             for other in (BASELINE, PUBLISHED)
             if other in row
         ]
-        lines.append(f"  {name:28}{row['tokens_per_second']:9.0f}   {', '.join(ratios)}".rstrip())
+        speed = f"{row['tokens_per_second']:9.0f}{row['mebibytes']:7.0f}"
+        lines.append(f"  {name:28}{speed}   {', '.join(ratios)}".rstrip())
     lengths = result["sizes"]["text_lengths"]
     for name, row in result["writing"].items():
         growth = told(row["longest_to_shorter"])

@@ -3,17 +3,21 @@
 The memory transformer has 10 memory tokens and the plugin's criterion, fairseq's model
 ``label_smoothed_cross_entropy``; 3+3 layers, d 256, feed-forward 512, vocabulary 8,000, sentences
 of about 30 tokens; training in target words/s, generation in sentences/s. A random model ends its
-sentences anywhere, so both are made to write as many words as the source has.
+sentences anywhere, so both are made to write as many words as the source has. The peak of memory is
+what the first of either adds in a process of its own.
 """
 
 import argparse
 import statistics
 import time
+from functools import partial
 from typing import Any
 
 import torch
 from fairseq.data import LanguagePairDataset
 
+from .own_processes import in_own_process
+from .peak_memory import Peak
 from .turns import SEED, System, a_batch_a_round, compare, take_turns, told
 
 VOCABULARY = 8000
@@ -51,9 +55,19 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         measure: {
             **{name: statistics.median(of_model) for name, of_model in speeds.items()},
             **compare(speeds["mem_transformer"], speeds["transformer"]),
+            "mebibytes": {name: in_own_process(partial(peak, name, measure)) for name in MODELS},
         }
         for measure, speeds in take_turns(measures, rounds).items()
     }
+
+
+def peak(name: str, measure: str) -> float:
+    """MiB that training on a batch, or translating one, adds at its highest."""
+    system = Translator(MODELS[name])
+    (batch,) = make_batches(system.task, 1, MAX_TOKENS // (1 if measure == "training" else 4))
+    with Peak("cpu") as held:
+        getattr(system, measure)(batch)
+    return held.mebibytes
 
 
 class Translator(System):
@@ -106,5 +120,6 @@ def table(result: dict[str, Any]) -> str:
     for measure, unit in [("training", "words/s"), ("generation", "sentences/s")]:
         row = result[measure]
         speeds = f"{row['transformer']:14.1f}{row['mem_transformer']:18.1f}"
-        lines.append(f"{measure:12}{speeds}   {told(row)}) {unit}")
+        held = " and ".join(f"{mebibytes:.0f}" for mebibytes in row["mebibytes"].values())
+        lines.append(f"{measure:12}{speeds}   {told(row)}) {unit}; {held} MiB")
     return "\n".join(lines)

@@ -3,9 +3,11 @@
 import importlib.metadata
 import os
 import platform
+import re
 import statistics
 import time
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any, Callable
 
 import torch
@@ -17,6 +19,7 @@ from tqdm import tqdm
 
 import fairseq_memtx.models  # noqa: F401
 from fairseq_memtx.data.facts.vocabulary import dictionary_of
+from fairseq_memtx.flags.cpu_precision import instructions
 
 SEED = 1
 
@@ -124,11 +127,25 @@ def dictionary(symbols: int) -> Dictionary:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers depend on."""
+    """What the numbers depend on; products are in float32 where nothing else is said."""
     return {
-        "processor": platform.processor() or platform.machine(),
+        "processor": _processor(),
+        "instructions": " ".join(
+            [torch.backends.cpu.get_cpu_capability(), *sorted(instructions())]
+        ),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "precision": torch.get_float32_matmul_precision() + " float32",
         "torch": torch.__version__,
         "fairseq": importlib.metadata.version("ve-fairseq"),
     }
+
+
+def _processor() -> str:
+    """Its name, where Linux tells it."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        told = ""
+    name = re.search(r"^model name\s*: (.*)", told, re.MULTILINE)
+    return name[1] if name else platform.processor() or platform.machine()

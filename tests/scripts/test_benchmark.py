@@ -62,6 +62,9 @@ def test_translation_benchmark_reports_both_speeds(tmp_path):
         ratio = row["mem_transformer"] / row["transformer"]
         assert abs(row["ratio"] - ratio) < 1e-9, "one round: the ratio of the medians"
         assert f"{row['ratio']:.3f}" in output
+        assert min(row["mebibytes"].values()) > 0
+    assert {"processor", "instructions", "precision"} <= result["machine"].keys()
+    assert result["machine"]["processor"] in output
     assert {"cores", "threads", "torch", "fairseq"} <= result["machine"].keys()
 
 
@@ -80,7 +83,8 @@ def test_language_model_benchmark_reports_all_speeds(tmp_path):
     sizes = result["sizes"]
 
     training = result["training"]
-    assert len(training) == 5
+    assert len(training) == 7
+    assert all(row["mebibytes"] > 0 for row in training.values())
     ours = [name for name in training if name.startswith("rmt_lm")]
     assert len(ours) == 3
     for name in ours:
@@ -88,7 +92,7 @@ def test_language_model_benchmark_reports_all_speeds(tmp_path):
         others = {"transformer_lm": 0.95 * sizes["segment"] / (sizes["segment"] + 2 * memory)}
         if memory:
             others["published"] = 2
-        assert others.keys() == training[name].keys() - {"tokens_per_second"}
+        assert others.keys() == training[name].keys() - {"tokens_per_second", "mebibytes"}
         for other, target in others.items():
             row = training[name][other]
             speeds = [training[model]["tokens_per_second"] for model in (name, other)]
@@ -116,6 +120,23 @@ def test_language_model_benchmark_runs_without_the_published_code(tmp_path):
     speed = tmp_path / "speed.json"
     benchmark(succeed, "language_model", "--tiny", "--rounds", 1, "--json", speed)
     assert "published" not in speed.read_text()
+
+
+def test_commands_of_fairseq_by_their_own_logs(tmp_path):
+    speed = tmp_path / "speed.json"
+    output = benchmark(
+        succeed, "fairseq_commands", "--tiny", "--rounds", 1, "--precisions", "float32",
+        "--json", speed,
+    )  # fmt: skip
+    tables = json.loads(speed.read_text())["commands"]
+    assert [len(rows) for rows in tables.values()] == [2, 2, 3]
+    for rows in tables.values():
+        baseline, *others = rows
+        for name in others:
+            ratio = rows[name][baseline]["ratio"]
+            assert ratio == pytest.approx(rows[name]["speed"] / rows[baseline]["speed"])
+            assert f"{ratio:.3f}" in output
+            assert rows[name]["mebibytes"] > 100
 
 
 def test_wrong_published_path_is_told_in_one_line(tmp_path):

@@ -1,0 +1,171 @@
+"""Speed of whole commands, as ``fairseq-train`` and ``fairseq-generate`` log it themselves.
+
+The plugin's models with the flags that we recommend, ``--optimizer fused_adam`` and, for
+translation, the fused criterion, beside fairseq's with its own: the sizes of the benchmarks
+``language_model`` and ``translation``, random data, words a second after the first interval of the
+log, sentences a second of beam 5, and the peak of memory of the process. ``bfloat16`` is ``--bf16``
+of this plugin, for fairseq's models too, which have none on a CPU without it; and fairseq's own
+checkpoints are read with the plugin, since torch 2.6 and later refuse some of what is in them.
+"""
+
+import argparse
+import statistics
+import tempfile
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from fairseq.data import indexed_dataset
+from tqdm import tqdm
+
+from .command_process import run
+from .language_model import SHAPE
+from .language_model import Sizes as LanguageModelSizes
+from .translation import SIZES, VOCABULARY
+from .turns import SEED, compare, dictionary, told
+
+PLUGIN = f"--user-dir {Path(__file__).parents[2] / 'fairseq_memtx'}"
+FUSED = f"{PLUGIN} --optimizer fused_adam"
+ALONG = f"{FUSED} --task rmt_language_modeling --memory-tokens 10"
+# By table, what is compared; the first is fairseq's.
+LANGUAGE_MODELS = {
+    "transformer_lm": "--optimizer adam --task language_modeling --arch transformer_lm "
+    "--sample-break-mode none",
+    "rmt_lm, transformer": f"{ALONG} --arch rmt_lm --backbone transformer "
+    "--decoder-normalize-before",
+    "rmt_lm, transformer-xl": f"{ALONG} --arch rmt_lm",
+}
+TRANSLATORS = {
+    "transformer": "--optimizer adam --arch transformer --criterion label_smoothed_cross_entropy",
+    "mem_transformer": f"{FUSED} --arch mem_transformer --memory-tokens 10 "
+    "--criterion fused_label_smoothed_cross_entropy",
+}
+COMMON = (
+    "--cpu --num-workers 0 --lr 1e-4 --clip-norm 1 --adam-betas (0.9,0.98) --log-format json "
+    f"--seed {SEED} --disable-validation"
+)
+PRECISIONS = {"float32": "", "bfloat16": "--bf16"}
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is done in one turn."""
+
+    updates: int = 32  # of language models; of translation a half
+    interval: int = 8  # of the log, likewise
+    sentences: int = 48  # to translate
+    words: int = 30  # of each
+
+
+TINY = Amounts(updates=4, interval=2, sentences=2, words=2)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of this benchmark alone."""
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument("--tiny", action="store_true", help="amounts of a test, which say nothing")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """By table and precision, speed and memory of every model, and how it compares."""
+    amounts = TINY if arguments.tiny else Amounts()
+    found: dict[str, Any] = defaultdict(dict)
+    with tempfile.TemporaryDirectory() as folder:
+        write_data(Path(folder), amounts)
+        turns = commands(Path(folder), amounts, arguments.precisions)
+        for table, name, *_ in turns:
+            found[table][name] = []
+        for round_ in tqdm(range(arguments.rounds), desc="rounds", unit="round"):
+            for table, name, command, line in turns if round_ % 2 else turns[::-1]:
+                found[table][name].append(run(command, line, Path(folder)))
+    return {"amounts": asdict(amounts), "commands": summary(found)}
+
+
+def write_data(folder: Path, amounts: Amounts) -> None:
+    """Random texts: one of a language model, and sentences in two languages."""
+    numbers = torch.Generator().manual_seed(SEED)
+    text = 128 * 8 * (amounts.updates + 2)
+    lengths = torch.randint(20, 40, (70 * amounts.updates,), generator=numbers)
+    parts = {
+        "lm/train": (208, [text]),
+        **{f"mt/train.de-en.{side}": (VOCABULARY, lengths.tolist()) for side in ("de", "en")},
+        **{
+            f"mt/test.de-en.{side}": (VOCABULARY, [amounts.words] * amounts.sentences)
+            for side in ("de", "en")
+        },
+    }
+    for name, (vocabulary, of_texts) in parts.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        builder = indexed_dataset.make_builder(f"{path}.bin", "mmap", vocab_size=vocabulary)
+        words = dictionary(vocabulary)
+        for length in of_texts:
+            tokens = torch.randint(4, vocabulary, (length,), generator=numbers)
+            builder.add_item(torch.cat([tokens, torch.tensor([words.eos()])]).int())
+        builder.finalize(f"{path}.idx")
+        for file in ("dict.txt",) if name[:2] == "lm" else ("dict.de.txt", "dict.en.txt"):
+            words.save(str(path.parent / file))
+
+
+def commands(
+    folder: Path, amounts: Amounts, precisions: list[str]
+) -> list[tuple[str, str, str, str]]:
+    """Table, model, command and its flags; models that translate are trained for an update."""
+    sizes = SHAPE.replace("--max-target-positions {text_lengths[2]} ", "")
+    sizes = sizes.format(**asdict(LanguageModelSizes()))
+    turns = []
+    for precision in precisions:
+        # fairseq's own knows of no bfloat16 on a CPU.
+        more = f"{COMMON} {PRECISIONS[precision]} {PLUGIN if PRECISIONS[precision] else ''}"
+        log = f"--max-update {amounts.updates} --log-interval {amounts.interval} --no-save"
+        for name, flags in LANGUAGE_MODELS.items():
+            line = f"{folder}/lm --batch-size 8 --criterion cross_entropy {sizes} {flags}"
+            table = f"language model, training, {precision}, words/s"
+            turns.append((table, name, "fairseq-train", f"{line} {more} {log}"))
+        log = (
+            f"--max-update {amounts.updates // 2} --log-interval {amounts.interval // 2} --no-save"
+        )
+        for name, flags in TRANSLATORS.items():
+            line = f"{folder}/mt -s de -t en --max-tokens 2048 {SIZES} {flags} {more}"
+            table = f"translation, training, {precision}, words/s"
+            turns.append((table, name, "fairseq-train", f"{line} {log}"))
+            saved = folder / f"{name} {precision}".replace(" ", "_")
+            once = f"{line} --max-update 2 --log-interval 1 --save-dir {saved}"
+            run("fairseq-train", once, folder)
+            length = f"--beam 5 --batch-size 16 --min-len {amounts.words} --max-len-a 0 --max-len-b"
+            line = f"{folder}/mt --path {saved}/checkpoint_last.pt {length} {amounts.words} --cpu"
+            line += f" --num-workers 0 {PRECISIONS[precision]} {PLUGIN}"
+            turns.append(
+                (f"translation, beam 5, {precision}, sentences/s", name, "fairseq-generate", line)
+            )
+    return turns
+
+
+def summary(found: dict[str, dict[str, list[tuple[float, float]]]]) -> dict[str, Any]:
+    """Medians, and ratios of each round to the first model of a table."""
+    rows: dict[str, Any] = defaultdict(dict)
+    for table, of_models in found.items():
+        baseline, *_ = of_models
+        theirs = [speed for speed, _ in of_models[baseline]]
+        for name, turns in of_models.items():
+            speeds = [speed for speed, _ in turns]
+            rows[table][name] = {
+                "speed": statistics.median(speeds),
+                "mebibytes": statistics.median(peak for _, peak in turns),
+                **({} if name == baseline else {baseline: compare(speeds, theirs)}),
+            }
+    return rows
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result for people."""
+    lines = []
+    for title, rows in sorted(result["commands"].items()):
+        lines.append(title)
+        for name, row in rows.items():
+            ratios = [f"   {told(of)}) of {who}" for who, of in row.items() if isinstance(of, dict)]
+            speed = f"{row['speed']:10.1f}{row['mebibytes']:8.0f} MiB"
+            lines.append(f"  {name:26}{speed}{''.join(ratios)}")
+    return "\n".join(lines)
