@@ -31,7 +31,8 @@ setup(
     packages=[*find_packages(include=["fairseq_memtx", "fairseq_memtx.*"]), *HYDRA_PLUGIN],
     package_dir={"hydra_plugins": "fairseq_memtx/hydra_plugins"},
     package_data={"fairseq_memtx": ["py.typed", "config/**/*.yaml", "pictures/*.html"]},
-    install_requires=["ve-fairseq==0.12.3", "torch>=2.6", "safetensors", "shtab"],
+    # tensorboardX: without it every command of fairseq begins by asking for it.
+    install_requires=["ve-fairseq==0.12.3", "torch>=2.6", "safetensors", "shtab", "tensorboardX"],
     entry_points={"console_scripts": ["fairseq-memtx = fairseq_memtx.commands.main:main"]},
     extras_require={**EXTRAS, "all": sorted({name for names in EXTRAS.values() for name in names})},
 )

@@ -12,7 +12,7 @@ from conftest import ROOT, train_flags
 
 from fairseq_memtx import quiet
 
-NOISE = re.compile(r"Warning:|deprecat|Setting JobRuntime", re.IGNORECASE)
+NOISE = re.compile(r"Warning:|deprecat|Setting JobRuntime|install tensorboardX", re.IGNORECASE)
 
 
 @pytest.fixture
