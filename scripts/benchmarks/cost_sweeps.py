@@ -41,7 +41,7 @@ class Work(NamedTuple):
     segments: int = 1  # S, of a window
     segment: int = 128  # T
     memory: int = 10  # M
-    streams: int = 8  # B
+    streams: int = 4  # B
     tiny: bool = False
 
     def step(self) -> float:
@@ -52,8 +52,11 @@ class Work(NamedTuple):
         return 1000 * (time.perf_counter() - start)
 
     def peak(self) -> float:
-        """MiB that a training step adds at its highest, after steps that have set all up."""
-        self.step(), self.step()
+        """MiB that the first training step adds at its highest; Adam's means are among them.
+
+        A later one finds what the first has fetched from the system, and adds nothing.
+        """
+        _built(self)
         with Peak("cpu") as peak:
             self.step()
         return peak.mebibytes
@@ -115,12 +118,12 @@ def sweeps(tiny: bool) -> dict[str, Sweep]:
             lambda memory: rows(t, memory), lambda memory: base._replace(memory=memory),
         ),
         "segment-length": Sweep(
-            "tokens of a segment, `rmt_lm`", "T", some(16, 32, 64, 128, 256, 512),
+            "tokens of a segment, `rmt_lm`", "T", some(16, 32, 64, 128, 256),
             "a R + b R^2, R = T + 2M",
             lambda tokens: rows(tokens, m), lambda tokens: base._replace(segment=tokens),
         ),
         "streams": Sweep(
-            "streams, `rmt_lm`", "B", some(1, 2, 4, 8, 16, 32), "B (a R + b R^2)",
+            "streams, `rmt_lm`", "B", some(1, 2, 4, 8, 16), "B (a R + b R^2)",
             lambda streams: [streams], lambda streams: base._replace(streams=streams),
         ),
         "translation": Sweep(

@@ -65,6 +65,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "points": points,
             **{f"{what}_curve": fit(terms, [point[what] for point in points]) for what in MEASURES},
         }
+        tqdm.write(
+            told(found[name]), file=sys.stderr
+        )  # so that a run that is stopped was not in vain
     if WORKERS in arguments.only:
         found[WORKERS] = workers(arguments.rounds, arguments.tiny)
     result = {"sweeps": found}
@@ -155,21 +158,23 @@ class Together:
 
 def table(result: dict[str, Any]) -> str:
     """The result for people, a section a sweep."""
-    lines = []
-    for sweep in result["sweeps"].values():
-        letter = sweep["letter"]
-        lines += [f"{letter}, {sweep['grows']}: {sweep['formula']}"]
-        lines += [
-            f"  {letter} = {point['value']:<6}{point['milliseconds']:10.1f} ms"
-            f"{point['mebibytes']:10.1f} MiB"
-            for point in sweep["points"]
-        ]
-        for what, unit in MEASURES.items():
-            if curve := sweep.get(f"{what}_curve"):
-                terms = " ".join(f"{number:+.3g}" for number in curve["coefficients"])
-                lines.append(f"  {unit}: {terms}; at most {curve['largest_error']:.1%} off")
-        lines.append("")
-    return "\n".join(lines[:-1])
+    return "\n\n".join(told(sweep) for sweep in result["sweeps"].values())
+
+
+def told(sweep: dict[str, Any]) -> str:
+    """Points and curves of one."""
+    letter = sweep["letter"]
+    lines = [f"{letter}, {sweep['grows']}: {sweep['formula']}"]
+    lines += [
+        f"  {letter} = {point['value']:<6}{point['milliseconds']:10.1f} ms"
+        f"{point['mebibytes']:10.1f} MiB"
+        for point in sweep["points"]
+    ]
+    for what, unit in MEASURES.items():
+        if curve := sweep.get(f"{what}_curve"):
+            terms = " ".join(f"{number:+.3g}" for number in curve["coefficients"])
+            lines.append(f"  {unit}: {terms}; at most {curve['largest_error']:.1%} off")
+    return "\n".join(lines)
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
