@@ -98,6 +98,7 @@ class Work:
                     now = behind + sum(map(self._share, self.running.values()))
                     bar.update(max(0, now - bar.n))
                     time.sleep(POLLING)
+                bar.update(total - bar.n)
             finally:
                 self._end()
         return True
