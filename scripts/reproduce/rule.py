@@ -57,8 +57,8 @@ def verdict(kind: str, found: Effect, smallest: float) -> str:
 
 
 def together(verdicts: Sequence[str]) -> str:
-    """The verdict of a claim from those of its sub-claims; those that were not run say nothing."""
-    said = {verdict for verdict in verdicts if verdict != NOT_RUN}
-    if len(said) > 1:
-        return MIXED
-    return said.pop() if said else NOT_RUN
+    """The verdict of a claim from those of its sub-claims; it has none before all of them have."""
+    said = set(verdicts)
+    if not said or NOT_RUN in said:
+        return NOT_RUN
+    return said.pop() if len(said) == 1 else MIXED

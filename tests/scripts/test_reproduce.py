@@ -116,7 +116,7 @@ def test_the_interval_is_students():
         (["holds", "does not hold"], "mixed"),
         (["holds", "too small to tell"], "mixed"),
         (["too small to tell", "too small to tell"], "too small to tell"),
-        (["holds", "not run"], "holds"),
+        (["holds", "not run"], "not run"),
         (["not run", "not run"], "not run"),
         ([], "not run"),
     ],
