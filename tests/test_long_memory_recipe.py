@@ -69,14 +69,18 @@ def test_the_quick_part_and_once_again(run):
     assert [line for line in started if not line.startswith("plot")] == [], "all is there"
 
 
-def test_all_of_it(run):
+@pytest.mark.parametrize("seeds", [None, 3])
+def test_all_of_it(run, monkeypatch, seeds):
+    if seeds:
+        monkeypatch.setenv("SEEDS", str(seeds))
     output, started, code = run()
     assert code == 0, output
     folder = Path("checkpoints/long_memory")
     models = ["rmt", "armt", "no-memory", "transformer-xl"]
-    names = [f"one-{model}-seed{seed}" for model in models for seed in (1, 2, 3)]
-    trainings = ["many-rmt-wide", "many-armt-64", "far-many-armt-64", "far-one-armt"]
-    names += [f"{training}-seed{seed}" for training in trainings for seed in (1, 2, 3)]
+    trainings = [f"one-{model}" for model in models]
+    trainings += ["many-rmt-wide", "many-armt-64", "far-many-armt-64"]
+    drawn = range(1, 1 + (seeds or 1))
+    names = [f"{training}-seed{seed}" for training in trainings for seed in drawn]
     names += [
         f"{part}-{model}-seed1"
         for part in ("newest", "two-hops")
