@@ -25,7 +25,7 @@ compat.mend_fairseq()
 from .checkpoints import first_checkpoint, safe_loading
 from .flags import cpu_precision, misspelled, run_checks
 
-for room in (misspelled, first_checkpoint, safe_loading, run_checks, cpu_precision):
+for room in (cpu_precision, misspelled, first_checkpoint, safe_loading, run_checks):
     room.guard_fairseq()
 
 from . import criterions, models, optim, tasks

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from fairseq.dataclass.configs import CommonConfig
 from fairseq.distributed import utils as distributed_utils
 from fairseq.trainer import Trainer
 
@@ -66,7 +67,8 @@ def test_training_apart_is_refused(monkeypatch):
     """Hydra reads the configuration before it knows the plugin."""
     for name, value in SECOND_OF_THREE.items():
         monkeypatch.setenv(name, value)
-    cfg = SimpleNamespace(distributed_training=SimpleNamespace(distributed_world_size=1))
+    workers = SimpleNamespace(distributed_world_size=1)
+    cfg = SimpleNamespace(common=CommonConfig(cpu=True), distributed_training=workers)
     with pytest.raises(MemtxError, match=r"one of 3 processes .* each would train alone"):
         Trainer(cfg, None, None, None)
 
