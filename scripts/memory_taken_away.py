@@ -27,6 +27,7 @@ NEEDED = 20  # BLEU that a model loses without its memory, if it is said to need
 
 def main() -> None:
     """Measure, write, and say what was found."""
+    logging.disable(logging.WARNING)  # each lesion would be told, and what fairseq does without
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("checkpoint", "data", "folder"):
         parser.add_argument(name, type=Path)
@@ -64,7 +65,6 @@ def measure(checkpoint: Path, data: Path, sentences: int, beam: int) -> list[dic
 
 def load(checkpoint: Path, data: Path, **overrides: int):
     """A model with the first tokens of its memory."""
-    logging.disable(logging.WARNING)  # each lesion would be told, and what fairseq does without
     from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
 
     return MemoryTransformerModel.from_pretrained(

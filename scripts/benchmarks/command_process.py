@@ -6,6 +6,7 @@ So nothing of the plugin is imported here.
 import os
 import re
 import resource
+import shlex
 import statistics
 import sys
 from importlib.metadata import entry_points
@@ -22,7 +23,7 @@ def run(command: str, line: str, folder: Path) -> tuple[float, float]:
     log = folder / "log.txt"
     context = get_context("forkserver")
     context.set_forkserver_preload(["fairseq", "torch._dynamo"])  # the latter by optimizers
-    process = context.Process(target=_run_here, args=(command, line.split(), str(log)))
+    process = context.Process(target=_run_here, args=(command, shlex.split(line), str(log)))
     process.start()
     process.join()
     text = log.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ checkpoints are read with the plugin, since torch 2.6 and later refuse some of w
 """
 
 import argparse
+import shlex
 import statistics
 import tempfile
 from collections import defaultdict
@@ -26,7 +27,7 @@ from .language_model import Sizes as LanguageModelSizes
 from .translation import SIZES, VOCABULARY
 from .turns import SEED, compare, dictionary, told
 
-PLUGIN = f"--user-dir {Path(__file__).parents[2] / 'fairseq_memtx'}"
+PLUGIN = f"--user-dir {shlex.quote(str(Path(__file__).parents[2] / 'fairseq_memtx'))}"
 FUSED = f"{PLUGIN} --optimizer fused_adam"
 ALONG = f"{FUSED} --task rmt_language_modeling --memory-tokens 10"
 # By table, what is compared; the first is fairseq's.

@@ -208,7 +208,11 @@ def test_an_interrupt_ends_what_was_started_and_it_goes_on(tmp_path):
         "wait": "echo $$ > {folder}/pid; test -e {folder}/../../go || sleep 300",
         "second": EXPERIMENT["steps"]["second"],
     })  # fmt: skip
-    started = subprocess.Popen(command(tmp_path), env=environment(), cwd=ROOT)
+    started = subprocess.Popen(
+        command(tmp_path), env=environment(), cwd=ROOT,
+        # As from a terminal: behind `&` a shell lets commands ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     runs = tmp_path / "results/runs"
     until = time.monotonic() + 300
     while len(list(runs.glob("*/pid"))) < 2 and time.monotonic() < until:

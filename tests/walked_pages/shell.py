@@ -25,7 +25,10 @@ from gpu_check import warm_commands
 from . import raw_files
 
 # Sends what it was called with; standard input alone where the command reads it.
-SCRIPT = """#!{python} -SE
+# (The path of Python may have a space, which no first line of a script can have.)
+SCRIPT = """#!/bin/sh
+'''exec' "{python}" -SE "$0" "$@"
+'''
 import json, os, socket, sys
 words = sys.argv[1:]
 name = os.path.basename(sys.argv[0])
