@@ -75,7 +75,8 @@ def _built(work: Work) -> tuple[Learner, dict[str, Any]]:
     if work.family == "translation":
         model = translation.MODELS["mem_transformer"].replace("10", str(work.memory))
         learner: System = translation.Translator(model)
-        return learner, translation.make_batches(learner.task, 1, translation.MAX_TOKENS)[0]
+        tokens = translation.TINY_TOKENS if work.tiny else translation.MAX_TOKENS
+        return learner, translation.make_batches(learner.task, 1, tokens)[0]
     sizes = replace(
         language_model.TINY if work.tiny else language_model.Sizes(), segment=work.segment
     )

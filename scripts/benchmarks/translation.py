@@ -22,6 +22,7 @@ from .turns import SEED, System, a_batch_a_round, compare, take_turns, told
 
 VOCABULARY = 8000
 MAX_TOKENS = 2048  # target tokens a batch, padding included
+TINY_TOKENS = 160
 SIZES = (
     "--share-all-embeddings --encoder-layers 3 --decoder-layers 3 --encoder-embed-dim 256 "
     "--decoder-embed-dim 256 --encoder-ffn-embed-dim 512 --decoder-ffn-embed-dim 512 "
@@ -36,17 +37,18 @@ MODELS = {
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """There are none of this benchmark alone."""
+    """The flags of this benchmark alone."""
+    parser.add_argument("--tiny", action="store_true", help="sizes of a test, which say nothing")
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Median speeds of both models and their ratios."""
     torch.manual_seed(SEED)
-    rounds = arguments.rounds
+    rounds, tokens = arguments.rounds, TINY_TOKENS if arguments.tiny else MAX_TOKENS
     systems = {name: Translator(flags) for name, flags in MODELS.items()}
     task = systems["transformer"].task
-    training = make_batches(task, rounds + 1, MAX_TOKENS)
-    generation = make_batches(task, rounds + 1, MAX_TOKENS // 4)  # 5 beams each
+    training = make_batches(task, rounds + 1, tokens)
+    generation = make_batches(task, rounds + 1, tokens // 4)  # 5 beams each
     measures = {
         "training": {n: a_batch_a_round(of.training, training) for n, of in systems.items()},
         "generation": {n: a_batch_a_round(of.generation, generation) for n, of in systems.items()},
@@ -55,16 +57,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         measure: {
             **{name: statistics.median(of_model) for name, of_model in speeds.items()},
             **compare(speeds["mem_transformer"], speeds["transformer"]),
-            "mebibytes": {name: in_own_process(partial(peak, name, measure)) for name in MODELS},
+            "mebibytes": {
+                name: in_own_process(partial(peak, name, measure, tokens)) for name in MODELS
+            },
         }
         for measure, speeds in take_turns(measures, rounds).items()
     }
 
 
-def peak(name: str, measure: str) -> float:
+def peak(name: str, measure: str, tokens: int) -> float:
     """MiB that training on a batch, or translating one, adds at its highest."""
     system = Translator(MODELS[name])
-    (batch,) = make_batches(system.task, 1, MAX_TOKENS // (1 if measure == "training" else 4))
+    (batch,) = make_batches(system.task, 1, tokens // (1 if measure == "training" else 4))
     with Peak("cpu") as held:
         getattr(system, measure)(batch)
     return held.mebibytes

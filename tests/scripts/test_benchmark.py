@@ -5,8 +5,10 @@ import os
 from typing import Callable
 
 import pytest
-from benchmarks import costs, long_documents
+from benchmarks import cost_sweeps, costs, long_documents
 from conftest import ROOT, fail, succeed
+
+from fairseq_memtx.memory import MemoryTokens
 
 
 def benchmark(result: Callable, *arguments: object) -> str:
@@ -55,7 +57,9 @@ class MemTransformerLM(nn.Module):
 
 
 def test_translation_benchmark_reports_both_speeds(tmp_path):
-    output = benchmark(succeed, "translation", "--rounds", 1, "--json", tmp_path / "speed.json")
+    output = benchmark(
+        succeed, "translation", "--tiny", "--rounds", 1, "--json", tmp_path / "speed.json"
+    )
     result = json.loads((tmp_path / "speed.json").read_text())
     for measure in ("training", "generation"):
         row = result[measure]
@@ -197,6 +201,31 @@ def test_costs_as_work_grows(tmp_path):
         for point in sweep["points"]:
             assert point["milliseconds"] > 0
             assert f"{point['milliseconds']:.1f} ms" in output
+
+
+def test_each_sweep_lets_grow_what_it_says():
+    sweeps = cost_sweeps.sweeps(tiny=True)
+    lm = ("segments", "armt-segments", "memory-tokens", "segment-length", "streams", "translation")
+    seen = {name: [] for name in lm}
+    for name, values in seen.items():
+        for value in sweeps[name].values:
+            learner, batch = cost_sweeps._built(sweeps[name].work(value))
+            tokens = batch["net_input"]["src_tokens"]
+            kept = [of for of in learner.model.modules() if isinstance(of, MemoryTokens)]
+            values.append((tokens.size(0), tokens.size(1), sum(len(of.weight) for of in kept)))
+    assert seen["segments"] == seen["armt-segments"] == [(2, 8 * s, 2) for s in (1, 2, 4)]
+    assert seen["memory-tokens"] == [(2, 8, memory) for memory in (0, 10, 20)]
+    assert seen["segment-length"] == [(2, tokens, 2) for tokens in (16, 32, 64)]
+    assert seen["streams"] == [(streams, 8, 2) for streams in (1, 2, 4)]
+    assert [memory for _, _, memory in seen["translation"]] == [0, 5, 10]
+    documents = [sweeps[f"document-{of}"] for of in ("memory", "length")]
+    works = [[sweep.work(value) for value in sweep.values] for sweep in documents]
+    assert [(work.length, work.sizes.memory_tokens) for work in works[0]] == [
+        (64, 16), (64, 32), (64, 64)
+    ]  # fmt: skip
+    assert [(work.length, work.sizes.memory_tokens) for work in works[1]] == [
+        (32, 2), (64, 2), (128, 2)
+    ]  # fmt: skip
 
 
 def test_a_curve_finds_what_points_are_made_of_and_says_how_far_off_it_is():
