@@ -141,6 +141,11 @@ ERRORS = [
         through="parse_args_and_arch",
     ),
     Known(
+        r"^KeyError: None$",
+        "--task is missing: name the one that the model was trained with",
+        through="parse_args_and_arch",
+    ),
+    Known(
         r"ValueError: (?P<flag>optimizer|criterion|lr_scheduler|scoring) is required!",
         "--{flag} is missing: name one",
     ),

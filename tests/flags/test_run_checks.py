@@ -167,6 +167,8 @@ def test_commands_end_in_one_line(toy_lm, toy_data):
         line = fail("fairseq-train", data, *plugin, *flags)
         assert line.startswith("fairseq-memtx: error: ")
         assert says in line
+    line = fail("fairseq-validate", toy_lm, *plugin, "--path", "x.pt", "--batch-size", 2)
+    assert line.startswith("fairseq-memtx: error: --task is missing")
 
 
 def test_a_trainer_is_looked_at_however_it_is_called():
