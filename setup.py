@@ -16,6 +16,8 @@ EXTRAS = {
     # The corpus of scripts/quickstart.sh is made with these two.
     "quickstart": ["num2words", "Babel"],
     "docs": ["mkdocs-material"],
+    # scripts/reproduce.sh: intervals, and files of claims.
+    "claims": ["scipy", "PyYAML"],
     # pytest-xdist: the tests start dozens of fairseq's commands, and two at a time take half.
     # transformers: a converted model is compared with the one it came from.
     "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers"],
