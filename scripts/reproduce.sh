@@ -4,9 +4,9 @@
 # Launch: bash scripts/reproduce.sh [--claims NAME,...] [--budget {minutes,hours,gpu}] [--list]
 #         [--data FOLDER] [--claims-folder FOLDER] [--output FOLDER] [--publish] [--jobs N]
 #
-# minutes (the default) takes less than an hour on two cores and needs no files; hours takes less
-# than five, and gpu nine minutes of one large GPU. Stopped and started again it goes on: what is
-# finished is never done twice. Results are in --output (results/): claims.md, claims.json,
+# minutes (the default) is meant for two cores, needs no files and stops after an hour; hours stops
+# after five, and gpu after nine minutes of one large GPU. Stopped and started again it goes on: what
+# is finished is never done twice. Results are in --output (results/): claims.md, claims.json,
 # claims.html and pictures/. A claim is a file in scripts/claims; docs/claims.md says how to add one.
 set -euo pipefail
 started_in=$PWD
