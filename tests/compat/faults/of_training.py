@@ -1,6 +1,7 @@
 """Faults in training: optimizers, batches of an epoch, checkpoints."""
 
 import contextlib
+import gc
 import importlib
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from fairseq import checkpoint_utils, tasks, utils
 from fairseq.data import FairseqDataset, data_utils
-from fairseq.data.iterators import EpochBatchIterator
+from fairseq.data.iterators import BufferedIterator, EpochBatchIterator
 from fairseq.dataclass.configs import FairseqConfig
 from fairseq.file_io import PathManager
 from fairseq.nan_detector import NanDetector
@@ -84,6 +85,16 @@ def gathering_iterators(folder: Path) -> bool:
     iterator = SimpleNamespace(gather=lambda: gathered.append(True))
     checkpoint_utils.save_checkpoint(cfg, trainer, iterator, None)
     return not gathered
+
+
+def reading_threads(folder: Path) -> bool:
+    """A thread reads ahead for an iterator that nobody has any more."""
+    iterator = BufferedIterator(2, range(20))
+    next(iterator)
+    thread = iterator._consumer
+    del iterator
+    gc.collect()
+    return thread.is_alive()
 
 
 def gradient_norm(folder: Path) -> bool:
