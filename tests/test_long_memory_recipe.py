@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,8 +10,13 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-POINT = {"segments": 128, "tokens": 4096, "accuracy": 1.0, "examples": 16, "chance": 1 / 6}
-POINT |= {"seconds": 1.0, "tokens_per_second": 4096.0, "peak_megabytes": 400.0}
+POINT = {"segments": 128, "accuracy": 1.0, "examples": 16, "chance": 1 / 6}
+POINT |= {"tokens_per_second": 4096.0}
+# Two megabytes more for a million tokens, and time that grows with them.
+CURVE = [
+    POINT | {"tokens": tokens, "seconds": tokens / 4096, "peak_megabytes": 400 + tokens / 500_000}
+    for tokens in (4096, 32_768, 1_000_000)
+]
 ARGUMENT = """value() { while [ "$1" != "$2" ]; do set -- "$1" "${@:3}"; done; echo "$3"; }
 folder=$(value --save-dir "$@" --save-dir '')
 """
@@ -21,7 +27,7 @@ case $folder in *$SLOW) sleep 30 ;; *$WRONG) exit 3 ;; esac
 mkdir -p "$folder" && touch "$folder/checkpoint_last.pt"
 """,
     "fairseq-validate": ARGUMENT.replace("save-dir", "length-curve-file")
-    + f"""echo '{json.dumps(POINT)}' > "$folder"
+    + f"""printf '%s\\n' {" ".join(f"'{json.dumps(point)}'" for point in CURVE)} > "$folder"
 """,
     "fairseq-memtx": """echo "$@" >> "$STARTED"
 """,
@@ -64,6 +70,7 @@ def test_the_quick_part_and_once_again(run):
     assert started[2].startswith("plot length-curve out/curves/one-no-memory-seed1.jsonl")
     assert "one-rmt\n\n| tokens | accuracy |" in output
     assert "| 4,096 | 1.000 | 1.000, 1.000 | 16 | 4,096 | 400 |" in output
+    assert "From 4,096 tokens on: +2.0 MB a million tokens, time ~ tokens^1.000" in output
     _, started, code = run("--quick", "out")
     assert code == 0
     assert [line for line in started if not line.startswith("plot")] == [], "all is there"
@@ -97,3 +104,10 @@ def test_one_run_that_fails_ends_the_other(run):
     output, _, code = run("--quick", "out", slow="no-memory-seed1", wrong="one-rmt-seed1")
     assert code != 0
     assert "run.sh: error: one-rmt-seed1 failed, see out/one-rmt-seed1.log" in output
+
+
+def test_a_short_curve_says_nothing_of_a_million_tokens():
+    fits = runpy.run_path(str(ROOT / "examples/long_memory/table.py"))["fits"]
+    points = {point["tokens"]: [point] for point in CURVE}
+    assert fits(points)
+    assert fits({tokens: points[tokens] for tokens in (4096, 32_768)}) == ""

@@ -34,9 +34,12 @@ def main(folder: Path) -> None:
 
 
 def fits(points: dict[int, list[dict[str, float]]]) -> str:
-    """Growth of memory, and the power of the length with which time grows, from 4,096 tokens on."""
+    """Growth of memory, and the power of the length with which time grows, from 4,096 tokens on.
+
+    Nothing for a short curve: what a process still takes then says nothing of a million tokens.
+    """
     long = sorted(tokens for tokens in points if tokens >= 4096)
-    if len(long) < 2:
+    if len(long) < 3 or long[-1] < 16 * long[0]:
         return ""
     memory, seconds = (
         [np.mean([point[field] for point in points[tokens]]) for tokens in long]

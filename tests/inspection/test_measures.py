@@ -1,14 +1,21 @@
 """What is measured, against plain and slow versions, on models that are built on the spot."""
 
 import math
+from argparse import Namespace
 
 import pytest
 import torch
+from conftest import SMALL, batch, build, toy_task, words
+from fairseq.models import ARCH_CONFIG_REGISTRY
 
-from fairseq_memtx.inspection import exchange, probe
+from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.inspection import coverage, decoder_reading, exchange, lesion, probe
 from fairseq_memtx.inspection.attention_maps import _together
 from fairseq_memtx.inspection.drift import _followed
 from fairseq_memtx.inspection.exchange import Predictions, exchanged
+from fairseq_memtx.inspection.kept_tokens import with_tokens
+from fairseq_memtx.inspection.task_metric import Metric
+from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
 
 
 def test_a_probe_finds_what_is_there_and_no_more():
@@ -79,3 +86,93 @@ def test_maps_made_smaller_keep_their_sums():
     torch.testing.assert_close(small.sum(1), torch.ones(3, dtype=torch.float64))
     expected = weights[1:3, 3:].sum() / 2
     torch.testing.assert_close(small[1, 2], expected)
+
+
+@pytest.mark.parametrize("tokens", [32, 100, 7])
+def test_stretches_are_of_one_length(tokens):
+    """Padding is no part of a document."""
+    torch.manual_seed(1)
+    real = torch.arange(tokens + 5) < tokens
+    slots = torch.rand(2, tokens + 5)
+    expected = torch.zeros(2, coverage.STRETCHES)
+    for place in range(tokens):
+        expected[:, place * coverage.STRETCHES // tokens] += slots[:, place]
+    torch.testing.assert_close(coverage._stretches(slots, real), expected)
+
+
+def test_symbols_that_a_slot_looks_at_more_than_they_come():
+    dictionary = words(6)
+    w0, rare = dictionary.index("w0"), dictionary.index("w5")
+    uniform = torch.zeros(len(dictionary), dtype=torch.double)
+    uniform[w0 : w0 + 5] = 2.0
+    uniform[rare] = 0.001  # once in ten thousand
+    weight = torch.zeros(1, len(dictionary), dtype=torch.double)
+    weight[0, w0], weight[0, w0 + 3], weight[0, rare] = 3.0, 9.0, 4.0
+    (found,) = coverage._symbols(weight, uniform, dictionary)
+    assert [record["symbol"] for record in found[:2]] == ["w3", "w0"]
+    assert "w5" not in [record["symbol"] for record in found]
+    assert found[0]["times_uniform"] == pytest.approx((9 / 16) / (2 / 10.001))
+
+
+def test_words_for_which_the_decoder_takes_most_from_memory():
+    dictionary = words(4)
+    w0, pad = dictionary.index("w0"), dictionary.pad()
+    times = torch.zeros(len(dictionary), dtype=torch.double)
+    weight = torch.zeros(len(dictionary), dtype=torch.double)
+    for index, (count, share) in enumerate([(10, 0.1), (5, 0.3), (4, 0.9), (20, 0.2)]):
+        times[w0 + index], weight[w0 + index] = count, count * share
+    times[pad] = weight[pad] = 50
+    found = decoder_reading._symbols(weight, times, dictionary, pad)
+    assert [record["symbol"] for record in found] == ["w1", "w3", "w0"], "w2 came too seldom"
+    assert [record["times"] for record in found] == [5, 20, 10]
+    assert [record["share"] for record in found] == pytest.approx([0.3, 0.2, 0.1])
+
+
+def test_which_tokens_a_lesion_leaves(monkeypatch):
+    """The first so many, and all but each; a model there is none of is told, and no number."""
+
+    def kept_alone(trained, kept):
+        if not kept:
+            raise MemtxError("nothing is left")
+        return kept
+
+    monkeypatch.setattr(lesion, "with_tokens", kept_alone)
+    monkeypatch.setattr(
+        lesion.task_metric, "measure",
+        lambda trained, kept, beam: Metric("bits", sum(10.0**token for token in kept)),
+    )  # fmt: skip
+    found = lesion.measure(Namespace(model=range(3), memory_tokens=3), beam=1)
+    assert (found["metric"], found["whole"], found["refused"]) == ("bits", 111, "nothing is left")
+    remaining = {record["tokens"]: record["value"] for record in found["remaining"]}
+    assert remaining == {0: None, 1: 1, 2: 11, 3: 111}
+    without = {record["token"]: record["value"] for record in found["without"]}
+    assert without == {0: 110, 1: 101, 2: 11}
+
+
+def test_many_tokens_are_taken_away_in_even_steps():
+    assert lesion._numbers(5) == [0, 1, 2, 3, 4]
+    steps = lesion._numbers(120)
+    assert steps == list(range(0, 120, 10))
+
+
+@pytest.mark.parametrize("variant", ["tokens", "controller", "bottleneck"])
+def test_a_model_with_some_of_its_tokens(variant):
+    """The rest of its weights are the same, and so is what it says of them."""
+    whole = build(variant, memory_tokens=4)
+    cfg = Namespace(memory_tokens=4, memory_variant=variant, dropout=0.0, **SMALL)
+    ARCH_CONFIG_REGISTRY["mem_transformer"](cfg)
+    task = Namespace(build_model=lambda cfg: MemoryTransformerModel.build_model(cfg, toy_task()))
+    trained = Namespace(model=whole, memory_tokens=4, cfg=Namespace(model=cfg), task=task)
+    some = with_tokens(trained, [0, 2]).double()
+    assert not some.training
+    assert cfg.memory_tokens == 4, "the settings of the whole model stay"
+    weights, left = whole.state_dict(), some.state_dict()
+    assert left.keys() == weights.keys()
+    for name, weight in weights.items():
+        expected = weight[[0, 2]] if name.endswith("memory.weight") else weight
+        torch.testing.assert_close(left[name], expected)
+    source = batch(5, 7)
+    lengths, target = torch.tensor([5, 7]), source.roll(1, 1)
+    every = with_tokens(trained, [0, 1, 2, 3]).double()
+    torch.testing.assert_close(every(source, lengths, target)[0], whole(source, lengths, target)[0])
+    assert not torch.equal(some(source, lengths, target)[0], whole(source, lengths, target)[0])

@@ -12,10 +12,10 @@ from fairseq_memtx.memory import MemoryTokens
 
 
 def benchmark(result: Callable, *arguments: object) -> str:
-    """Run one as ``run.sh`` does."""
+    """Run one as ``run.sh`` does, but in a process that has torch loaded."""
     path = os.pathsep.join([str(ROOT / "scripts"), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": path}
-    return result("python", "-m", "benchmarks", *arguments, env=environment)
+    return result("benchmarks.__main__:main", *arguments, env=environment)
 
 
 # A stand-in with the interface of https://github.com/booydar/LM-RMT, and with its habits.
