@@ -10,11 +10,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
 note() {
-    echo "$(basename "$0"): $1" >&2
+    echo "$(basename "$0"): $*" >&2
 }
 
 fail() {
-    note "error: $1"
+    note "error: $*"
     exit 1
 }
 
@@ -55,15 +55,18 @@ is_archive() {
 # download URL FILE CHECK... - fetch a file that is not there yet; CHECK is a command to try it with.
 # FILE appears only when it is whole and checked. An interrupted download goes on where it stopped.
 download() {
-    local url=$1 file=$2
+    local url=$1 file=$2 begun=""
     shift 2
     [ ! -f "$file" ] || return 0
     command -v curl > /dev/null || fail "curl is needed to download $url"
     mkdir -p "$(dirname "$file")"
     if ! "$@" "$file.partial"; then
         echo "downloading $url"
-        curl --fail --location --retry 3 --continue-at - --output "$file.partial" "$url" ||
-            fail "could not download $url; start again to go on, or delete $file.partial first"
+        if ! curl --fail --location --retry 3 --continue-at - --output "$file.partial" "$url"; then
+            [ ! -s "$file.partial" ] || begun=", or delete $file.partial first"
+            fail "could not download $url; start again to go on$begun, or fetch it elsewhere and" \
+                "name its folder: bash $0 FOLDER"
+        fi
         if ! "$@" "$file.partial"; then
             rm -f "$file.partial"
             fail "what came from $url is not what was expected, and was deleted"

@@ -180,6 +180,8 @@ def test_multi30k_downloads_once_and_checks(machine, repository):
     missing.rename(machine / "away")
     error = refuse("multi30k", examples=examples)
     assert re.search(r"error: could not download https://.*/data/task1/raw/val\.de\.gz;", error)
+    assert error.endswith(f"name its folder: bash {script} FOLDER")
+    assert "delete" not in error, "nothing of it came"
     assert not (repository / "data-bin/multi30k").exists()
 
     (machine / "away").rename(missing)
