@@ -15,6 +15,7 @@ SAYINGS = (
     "Usage of deprecated keyword",
     "is no longer experimental",
     "The version_base parameter is not specified",
+    "Future Hydra versions will no longer change working directory",
     "'pin_memory' argument is set as true but no accelerator is found",
 )
 

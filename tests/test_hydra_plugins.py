@@ -5,6 +5,7 @@ In no folder ``hydra_plugins``: hydra would take it for plugins wherever the tes
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,8 @@ def installed(tmp_path_factory) -> dict[str, str]:
     site.mkdir()
     (site / "hydra_plugins").symlink_to(ROOT / "fairseq_memtx/hydra_plugins")
     (site / "fairseq_memtx").symlink_to(ROOT / "fairseq_memtx")
-    return {**os.environ, "PYTHONPATH": str(site)}
+    shell = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    return {**shell, "PYTHONPATH": str(site)}
 
 
 def run(installed, tmp_path, command: str, *arguments: object) -> subprocess.CompletedProcess:
@@ -69,6 +71,9 @@ def test_models_by_name_without_config_dir(installed, toy_lm, tmp_path):
     assert result.returncode == 0, result.stderr[-2000:]
     state = torch.load(typed / "checkpoints/checkpoint_last.pt", weights_only=False)
     assert state["cfg"]["model"]["memory_tokens"] == 4
+    told = [line for line in result.stderr.splitlines() if re.search(r"Warning:|JobRuntime", line)]
+    early = r"hydra_train\.py:\d+: |JobRuntime:name=UNKNOWN_NAME"  # before hydra knows of us
+    assert [line for line in told if not re.search(early, line)] == []
     assert (typed / "checkpoints/.hydra/hydra_train.log").exists()
 
 

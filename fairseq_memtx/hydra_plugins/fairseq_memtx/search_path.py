@@ -1,4 +1,4 @@
-"""``fairseq-hydra-train model=rmt_lm_tiny`` without ``--config-dir``."""
+"""``fairseq-hydra-train model=rmt_lm_tiny`` without ``--config-dir``, and without hydra's warnings."""
 
 import importlib.util
 import sys
@@ -18,3 +18,5 @@ class MemtxSearchPath(SearchPathPlugin):
             folder = Path(package.origin).parent
             # Not as_uri(): hydra opens what stands behind "file://" as it is.
             search_path.append("fairseq-memtx", f"file://{folder / 'config'}")
+            # The plugin itself is imported when hydra has said all it has to say of fairseq.
+            importlib.import_module("fairseq_memtx.quiet").be_quiet()
