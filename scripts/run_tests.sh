@@ -10,5 +10,6 @@ export OMP_NUM_THREADS=1 # tiny models crawl when OpenMP's threads spin
 ruff check .
 ruff format --check --quiet . || memtx_fail "run 'ruff format .'"
 mypy
-# Two workers: most tests run a command of fairseq, which takes seconds to start.
-python -m pytest --numprocesses 2 "$@"
+# Two workers: most tests run a command of fairseq, which takes seconds to start. A file stays with
+# one of them, so that what its tests share is trained once.
+python -m pytest --numprocesses 2 --dist loadfile "$@"
