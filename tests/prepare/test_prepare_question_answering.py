@@ -5,6 +5,7 @@ counts and keeps what it was given.
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -91,9 +92,20 @@ def test_articles_are_held_out_whole(version, held, quick, tmp_path, capsys):
     seen = {name: "\n".join(lines(tmp_path, name)).replace("@@ ", "") for name in parts}
     word = ("Arkona", "Elbe")[held]
     assert (word in seen["train"], word in seen["valid"]) == (False, True)
-    told = [line.split(",")[0] for line in capsys.readouterr().out.splitlines()[:3]]
+    told = capsys.readouterr().out.splitlines()[:3]
+    lost = [re.findall(r"(\d+) of them without the answer in the context", line) for line in told]
+    assert lost == [["0"]] * 3, "a question without an answer has lost none"
+    told = [line.split(",")[0] for line in told]
     counts = {"1.1": (3, 3, 6), "2.0": (6, 3, 9)}[version]
     assert told == [f"{n}: {c} questions" for n, c in zip(("train", "valid", "test"), counts)]
+
+
+def test_a_token_that_is_lost_on_the_way_is_seen(tmp_path, monkeypatch, capsys):
+    counts_one_less = COUNT.replace("+ 1 for line", "+ 1 - (line == lines[0]) for line")
+    monkeypatch.setenv("PYTHONPATH", preprocess(tmp_path, counts_one_less + DICTIONARY))
+    assert prepare(tmp_path, hotpotqa(), "--held-out", 1, "--bpe-size", 60) == 1
+    assert "fairseq-preprocess counts {'train': " in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
 
 
 def test_questions_of_hotpotqa_are_held_out(quick, tmp_path, capsys):
@@ -159,6 +171,10 @@ def test_a_second_start_does_nothing_and_another_folder_is_refused(quick, tmp_pa
         (["--held-out", 3, "--bpe-size", 60], "--held-out 3 leaves none of the 3 questions in"),
         (["--valid", "gone.json", "--bpe-size", 60], "gone.json cannot be read (No such file"),
         (["--held-out", 1, "--pretrained", "gone"], "missing file: gone/dict.txt"),
+        (
+            ["--held-out", 1, "--bpe-size", 60, "--questions", 5],
+            "raw/train.json has 3 questions, the official one has 5: it is cut off or another",
+        ),
     ],
 )
 def test_refusals(flags, says, tmp_path, capsys):
