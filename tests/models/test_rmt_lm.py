@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from argparse import Namespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.inspection.kept_tokens import with_tokens
 from fairseq_memtx.modules.state_holder import StateHolder
 
 SEGMENT = 4
@@ -319,6 +321,19 @@ def test_no_memory_is_fairseqs_language_model():
     ours.load_state_dict(stock.state_dict())
     tokens = text(SEGMENT)
     torch.testing.assert_close(ours(tokens)[0], stock(tokens)[0])
+
+
+def test_a_lesion_leaves_positions_with_their_tokens():
+    """Of what is left; words keep theirs."""
+    flags = (*KINDS["published ARMT"], "--memory-recurrence", "segment", "--memory-tokens", "4")
+    whole, cfg = build(*flags), configuration("rmt_lm_tiny", flags)
+    task = tasks.TASK_REGISTRY["language_modeling"](cfg.task, words(20))
+    trained = Namespace(model=whole, memory_tokens=4, cfg=cfg, task=task)
+    some = with_tokens(trained, [0, 2]).double()
+    before, after = (of.decoder.embed_positions.weight for of in (whole, some))
+    kept = [*range(len(before) - 4), len(before) - 4, len(before) - 2]
+    torch.testing.assert_close(after, before[kept])
+    torch.testing.assert_close(some.decoder.memory.weight, whole.decoder.memory.weight[[0, 2]])
 
 
 def test_a_stock_model_gains_memory(caplog):

@@ -1,4 +1,4 @@
-"""``fairseq-hydra-train model=rmt_lm_tiny`` without ``--config-dir``, and without hydra's warnings."""
+"""``fairseq-hydra-train model=NAME`` without ``--config-dir``, and hydra quiet about fairseq."""
 
 import importlib.util
 import sys

@@ -64,6 +64,27 @@ def test_pieces_have_the_place_of_their_word():
     assert encoded.pieces_of((3, 7)) == (1, 4)  # whole words, if parts are asked for
 
 
+def test_a_word_behind_no_space_keeps_none():
+    dictionary = dictionary_of("_c", "c", "at")
+    encoded = TextEncoder(dictionary, Halves())("a (cat cat")
+    known = [dictionary[piece] for piece in encoded.pieces if piece != dictionary.unk()]
+    assert known == ["c", "at", "_c", "at"]
+
+
+def test_an_answer_is_in_a_window_whole_or_not():
+    context, dictionary = numbers(9)
+    encode = TextEncoder(dictionary)
+    for first in range(9):
+        for last in range(first, 9):
+            answer = " ".join(f"w{number}" for number in range(first, last + 1))
+            (asked,) = cut([question(context, answer)], encode, 11, 5, stride=2)
+            for window, (start, end) in enumerate(asked.windows):
+                whole = {*range(first, last + 1)} <= {*range(start, end)}
+                moved = asked.context_offset - start
+                expected = (moved + first, moved + last) if whole else (0, 0)
+                assert asked.answer_in(window) == expected
+
+
 @pytest.mark.parametrize(
     ("length", "size", "stride"), [(20, 6, 2), (20, 6, 6), (5, 6, 1), (6, 6, 1)]
 )
