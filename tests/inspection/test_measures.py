@@ -9,7 +9,14 @@ from conftest import SMALL, batch, build, toy_task, words
 from fairseq.models import ARCH_CONFIG_REGISTRY
 
 from fairseq_memtx.errors import MemtxError
-from fairseq_memtx.inspection import coverage, decoder_reading, exchange, lesion, probe
+from fairseq_memtx.inspection import (
+    coverage,
+    decoder_reading,
+    exchange,
+    exchange_in_segments,
+    lesion,
+    probe,
+)
 from fairseq_memtx.inspection.attention_maps import _together
 from fairseq_memtx.inspection.drift import _followed
 from fairseq_memtx.inspection.exchange import Predictions, exchanged
@@ -45,6 +52,20 @@ def test_exchanged_rows_are_the_next_inputs():
             assert torch.equal(after[b, slot], rows[of, slot])
 
 
+def test_parts_of_a_state_are_those_of_the_next_stream():
+    state = {"memory": torch.rand(3, 2, 4), "layers.0.A": torch.rand(3, 5, 4)}
+    state |= {"layers.0.z": torch.rand(3, 5), "layers.1.A": torch.rand(3, 5, 4)}
+    after = exchange_in_segments.exchange(state, ["slot 1", "layer memory 0"])
+    assert after.keys() == state.keys()
+    for b in range(3):
+        of = (b + 1) % 3
+        slots = [state["memory"][b, 0], state["memory"][of, 1]]
+        assert torch.equal(after["memory"][b], torch.stack(slots))
+        for name in ("layers.0.A", "layers.0.z"):
+            assert torch.equal(after[name][b], state[name][of])
+        assert torch.equal(after["layers.1.A"][b], state["layers.1.A"][b])
+
+
 def test_who_follows_the_exchanged_part():
     """Four places, two of which memory decides; part b alone carries one of them."""
     symbols = {(): [0, 0, 0, 0], ("a",): [0, 0, 0, 2], ("b",): [1, 0, 0, 0]}
@@ -68,12 +89,12 @@ def test_who_follows_the_exchanged_part():
 
 def test_drift_is_lengths_and_cosines():
     one, two = torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, -3.0]])
-    found = _followed([torch.zeros(1, 2), one, two, 2 * one])
-    assert found["norm"] == pytest.approx([0, 5, 5, 10])
+    found = _followed([torch.zeros(1, 2), one, two, 2 * one, torch.tensor([[0.0, 2.0]])])
+    assert found["norm"] == pytest.approx([0, 5, 5, 10, 2])
     assert found["to_before"][:2] == [None, None]
-    assert found["to_before"][2:] == pytest.approx([0, 0], abs=1e-6)
+    assert found["to_before"][2:] == pytest.approx([0, 0, 0.8], abs=1e-6)
     assert found["to_start"][0] is None
-    assert found["to_start"][1:] == pytest.approx([1, 0, 1], abs=1e-6)
+    assert found["to_start"][1:] == pytest.approx([1, 0, 1, 0.8], abs=1e-6)
 
 
 def test_maps_made_smaller_keep_their_sums():
