@@ -93,6 +93,7 @@ def test_all_of_it(run, monkeypatch, seeds):
         for part in ("newest", "two-hops")
         for model in ("rmt-wide", "armt-64")
     ]
+    names.append("far-newest-armt-64-seed1")
     trained = [line for line in started if not line.startswith("plot")]
     assert sorted(trained) == sorted(str(folder / name) for name in names)
     for facts in (1, 2, 4, 8, 16):

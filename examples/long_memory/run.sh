@@ -111,18 +111,25 @@ many_facts_and_newest() { # MODEL
     newest "$1"
 }
 
-newest() { # MODEL: of facts about people who come again
-    local name=newest-$1-seed1
+newest() { # MODEL: of facts about people who come again, by a model of many facts
+    local name=newest-$1-seed1 last
+    last=$name
     train "$name" $(arch "$1") "${many[@]}" --questions newest --segment-curriculum 2:0.9,4:0.9,8 \
-        --finetune-from-model "$out/many-$1-seed1/checkpoint_last.pt" --lr 1e-3 --max-update 480 --seed 1
-    measure "$name" "$name" 2,8,32,64 64 64 --questions newest --asked 1
+        --finetune-from-model "$out/many-$1-seed1/checkpoint_last.pt" --lr 1e-3 --seed 1
+    if [ "$1" = armt-64 ]; then
+        far "$name" $(arch "$1") "${many[@]}" --questions newest --seed 1
+        last=far-$name
+    fi
+    measure "$last" "$name" 2,8,32,64,128 64 64 --questions newest --asked 1
 }
 
-two_hops() { # MODEL: two sentences to be put together, hence four layers
+# Two sentences have to be put together, hence four layers. Neither model gets beyond the second stage,
+# with twice the updates either.
+two_hops() { # MODEL
     local name=two-hops-$1-seed1
     train "$name" $(arch "$1") "${many[@]}" --decoder-layers 4 --questions two-hops --facts 4 \
         --names 8 --asked 4 --lr 1e-3 --segment-curriculum 1x1:0.9,1x2:0.9,1:0.9,2:0.85,4:0.9,8 \
-        --seed 1
+        --max-update 1000 --seed 1
     measure "$name" "$name" 8,32,64,128 64 64 --asked 1
 }
 
