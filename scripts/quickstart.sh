@@ -14,7 +14,7 @@
 # Everything lands in --output (quickstart/): text, checkpoints, translations, pictures, and a page
 # with all of them, report.html.
 #
-# Expected, after installation: under 5 minutes on 2 cores; with Multi30k about an hour.
+# Expected: about 3 minutes on 2 cores, the first time one more to install; with Multi30k about an hour.
 set -euo pipefail
 source "$(dirname "$0")/end_together.sh"
 started_in=$PWD
