@@ -103,7 +103,7 @@ many_facts() { # MODEL SEED
 }
 
 pace() { # MODEL: at ARMT's rate RMT did not come beyond two facts
-    [ "$1" != rmt-wide ] || echo "--lr 1e-3 --max-update 2000"
+    [ "$1" != rmt-wide ] || echo "--lr 1e-3"
 }
 
 many_facts_and_newest() { # MODEL
