@@ -13,6 +13,10 @@ from . import quiet
 
 quiet.be_quiet()
 
+from . import kept_pages
+
+kept_pages.keep()
+
 from . import versions
 
 versions.check()

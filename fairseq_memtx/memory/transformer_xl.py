@@ -60,7 +60,13 @@ class TransformerXLLayer(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(
-        self, rows: Tensor, state: State, segment: Segment, positions: Tensor, biases: Tensor
+        self,
+        rows: Tensor,
+        state: State,
+        segment: Segment,
+        hidden: Tensor,
+        positions: Tensor,
+        biases: Tensor,
     ) -> tuple[Tensor, State]:
         """Rows and the state after them.
 
@@ -69,14 +75,21 @@ class TransformerXLLayer(nn.Module):
             state: the cache; the layer's memory; while a segment is written, also ``keys`` and
                 ``values`` of cache and segment so far, each ``B x H x (S + R - N) x D``.
             segment: what is known of the rows.
+            hidden: `Segment.hidden_with` the cache.
             positions: `RelativeAttention.positions` of ``S + R`` rows.
             biases: those that all layers share, ``2 x H x D``.
         """
-        run = partial(self._run, positions=positions, biases=biases)
+        run = partial(self._run, hidden=hidden, positions=positions, biases=biases)
         return around(self.layer_memory, run)(rows, state, segment)
 
     def _run(
-        self, rows: Tensor, state: State, segment: Segment, positions: Tensor, biases: Tensor
+        self,
+        rows: Tensor,
+        state: State,
+        segment: Segment,
+        hidden: Tensor,
+        positions: Tensor,
+        biases: Tensor,
     ) -> tuple[Tensor, State]:
         """Without its memory."""
         past = None
@@ -84,7 +97,6 @@ class TransformerXLLayer(nn.Module):
             past = state["keys"], state["values"]
         elif "rows" in state:
             past = self.self_attn.keys_values(state["rows"].to(rows))
-        hidden = segment.hidden_with(state.get("visible"))
         attended, (keys, values) = self.self_attn(rows, past, hidden, positions, biases)
         x = self.self_attn_layer_norm(rows + self.dropout_module(attended))
         inner = self.activation_dropout_module(self.activation(self.fc1(x)))
@@ -120,11 +132,13 @@ def run_transformer_xl(
             arXiv:1909.11556). What would have entered them goes on to the next.
         recompute: compute each layer again in the backward pass.
     """
-    tables = _positions(layers, rows, state, segment, dropout)
+    visible = inside(state, next(iter(layers))).get("visible")  # of the cache, in every layer
+    hidden = segment.hidden_with(visible)
+    tables = _positions(layers, rows, hidden.size(-1), segment, dropout)
     left_out, after = skipped(), {}
     for name, layer in layers.items():
         own = inside(state, name)
-        arguments = (rows, own, segment, tables[name], biases)
+        arguments = (rows, own, segment, hidden, tables[name], biases)
         if name in left_out:
             own = {**own, **layer.skip(rows, own, segment)}
         elif recompute:
@@ -138,17 +152,15 @@ def run_transformer_xl(
 def _positions(
     layers: Mapping[str, TransformerXLLayer],
     rows: Tensor,
-    state: State,
+    rows_read: int,
     segment: Segment,
     dropout: Callable[[Tensor], Tensor],
 ) -> State:
     """Every layer's table of distances; while a text is written, one does for all its segments."""
-    name, layer = next(iter(layers.items()))
-    before = inside(state, name).get("visible")
-    rows_read = segment.hidden.size(1) + (0 if before is None else before.size(1))
     ahead = max(segment.memory_tokens, 1)
     tables = {} if segment.constants is None else segment.constants
     if not tables:
+        layer = next(iter(layers.values()))
         most = rows_read if segment.constants is None else layer.cache_length + segment.longest
         distances = dropout(distance_embedding(most, ahead, rows.size(-1), rows))
         tables.update(

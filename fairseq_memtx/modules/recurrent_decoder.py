@@ -51,7 +51,8 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
 
     def run_layers(self, rows: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
         """All layers. Of a segment that is being written they keep ``keys`` and ``values``."""
-        x = self.dropout_module(rows)
+        # Laid out as fairseq's layers take it, which would copy it in every product otherwise.
+        x = self.dropout_module(rows).transpose(0, 1).contiguous().transpose(0, 1)
         forbidden = self._mask(segment, x)
         dropped = self.dropped_layers()
         after: State = {}

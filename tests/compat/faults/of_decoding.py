@@ -26,26 +26,42 @@ def ensembles(folder: Path) -> bool:
 
 def length_limits(folder: Path) -> bool:
     """Of two sentences, the shorter is to end by its own length; the model never ends."""
-    words = Dictionary()
-    for index in range(9):
-        words.add_symbol(f"w{index}")
+    model = _translator()
+    never_ends = torch.zeros(len(WORDS)).index_fill(0, torch.tensor(WORDS.eos()), -1e4)
+    model.get_normalized_probs = lambda out, *_, **__: (out[0] + never_ends).log_softmax(-1)
+    return len(_translate(model, beam_size=1, max_len_a=1, max_len_b=0)[0][0]["tokens"]) > 3
+
+
+def shared_keys(folder: Path) -> bool:
+    """Two sentences have two sets of keys, whatever the number of beams."""
+    model, read = _translator(), []
+    keys = model.decoder.layers[0].encoder_attn.k_proj
+    keys.register_forward_hook(lambda module, rows, out: read.append(out.size(1)))
+    _translate(model, beam_size=3, max_len_b=4)
+    return read != [2]
+
+
+WORDS = Dictionary()
+for index in range(9):
+    WORDS.add_symbol(f"w{index}")
+SIZES = ("embed_dim", "ffn_embed_dim")
+
+
+def _translator() -> TransformerModel:
     small = {f"{side}_{what}": 8 for side in ("encoder", "decoder") for what in SIZES}
     layers = {"encoder_layers": 1, "decoder_layers": 1}
     heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
     args = Namespace(**small, **layers, **heads)
     base_architecture(args)
-    task = Namespace(source_dictionary=words, target_dictionary=words)
-    model = TransformerModel.build_model(args, task).eval()
-    never_ends = torch.zeros(len(words)).index_fill(0, torch.tensor(words.eos()), -1e4)
-    model.get_normalized_probs = lambda out, *_, **__: (out[0] + never_ends).log_softmax(-1)
-    generator = SequenceGenerator([model], words, beam_size=1, max_len_a=1, max_len_b=0)
+    task = Namespace(source_dictionary=WORDS, target_dictionary=WORDS)
+    return TransformerModel.build_model(args, task).eval()
+
+
+def _translate(model: TransformerModel, **search) -> list[list[dict]]:
+    generator = SequenceGenerator([model], WORDS, **search)
     source = torch.tensor([[1, 1, 1, 1, 4, 2], [4, 5, 6, 7, 8, 2]])
     net_input = {"src_tokens": source, "src_lengths": torch.tensor([2, 6])}
-    found = generator.generate([model], {"id": torch.arange(2), "net_input": net_input})
-    return len(found[0][0]["tokens"]) > 3
-
-
-SIZES = ("embed_dim", "ffn_embed_dim")
+    return generator.generate([model], {"id": torch.arange(2), "net_input": net_input})
 
 
 def safe_classes(folder: Path) -> bool:
