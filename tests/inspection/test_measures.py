@@ -16,13 +16,16 @@ from fairseq_memtx.inspection import (
     exchange_in_segments,
     lesion,
     probe,
+    task_metric,
+    writers,
 )
-from fairseq_memtx.inspection.attention_maps import _together
+from fairseq_memtx.inspection.attention_maps import LONGEST, _side, _together
 from fairseq_memtx.inspection.drift import _followed
-from fairseq_memtx.inspection.exchange import Predictions, exchanged
+from fairseq_memtx.inspection.exchange import Predictions, _divergence, exchanged
 from fairseq_memtx.inspection.kept_tokens import with_tokens
 from fairseq_memtx.inspection.task_metric import Metric
 from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
+from fairseq_memtx.modules.attention_rows import RowKind
 
 
 def test_a_probe_finds_what_is_there_and_no_more():
@@ -41,6 +44,53 @@ def test_a_probe_is_measured_on_the_other_half():
     torch.manual_seed(1)
     answers = torch.randint(4, (60,))
     assert probe.accuracy(torch.randn(60, 500), answers, answers) < 0.6
+
+
+def test_the_control_is_trained_on_shuffled_answers(monkeypatch):
+    asked = []
+    monkeypatch.setattr(probe, "accuracy", lambda *those: asked.append(those[1:]) or 0.0)
+    monkeypatch.setattr(probe, "states", lambda *_: [{"memory": torch.zeros(40, 1, 3)}])
+    answers = torch.arange(40) % 4
+    monkeypatch.setattr(probe, "_questions", lambda *_: [probe.Question("which?", answers)])
+    rows = Namespace(tokens=torch.zeros(40, 6), border=3)
+    probe.measure(Namespace(model=None), rows)
+    (labels, mixed), *others = asked
+    assert torch.equal(labels.sort().values, mixed.sort().values)
+    assert not torch.equal(labels, mixed)
+    assert others and all(torch.equal(one, other) for one, other in others)
+
+
+def test_what_is_impossible_moves_nothing():
+    """A symbol that had no chance before is no part of the divergence, and makes no NaN."""
+    before = torch.tensor([[0.5, 0.5, 0.0]]).log()
+    after = torch.tensor([[0.25, 0.5, 0.25]]).log()
+    assert _divergence(before, after) == pytest.approx(0.5)
+    assert _divergence(before, before) == 0.0
+
+
+def test_symbols_that_were_seen_too_seldom_are_not_listed():
+    tokens = torch.tensor([[5, 5, 5, 6, 6]])
+    written = torch.tensor([[1.0, 2.0, 3.0, 9.0, 9.0]])
+    (record,) = writers._symbols(tokens, written, words())
+    assert record == {"symbol": words()[5], "times": 3, "written": 2.0}
+
+
+def test_unknown_words_of_both_sides_are_no_match():
+    """Or a translator that says nothing but unknown words would be right about all of them."""
+    dictionary = words()
+
+    def bleu(*symbols: int) -> float:
+        tokens = torch.tensor([[*symbols, dictionary.eos()]])
+        task = Namespace(
+            target_dictionary=dictionary,
+            cfg=Namespace(data=None),
+            build_generator=lambda *_: None,
+            inference_step=lambda *_: [[{"tokens": tokens[0]}]],
+        )
+        return task_metric._bleu(Namespace(task=task, samples=[{"target": tokens}]), None, 1)
+
+    assert bleu(5, 6, 7, 8, 9) == pytest.approx(100)
+    assert bleu(*[dictionary.unk()] * 5) == 0
 
 
 def test_exchanged_rows_are_the_next_inputs():
@@ -119,6 +169,14 @@ def test_stretches_are_of_one_length(tokens):
     for place in range(tokens):
         expected[:, place * coverage.STRETCHES // tokens] += slots[:, place]
     torch.testing.assert_close(coverage._stretches(slots, real), expected)
+
+
+@pytest.mark.parametrize("tokens", [1, LONGEST, LONGEST + 1, 2 * LONGEST, 3 * LONGEST - 1])
+def test_no_more_tokens_are_taken_together_than_have_to_be(tokens):
+    kinds = torch.tensor([RowKind.TOKEN] * tokens)
+    groups = _side(kinds, torch.full((tokens,), 5), words()).groups
+    together = math.ceil(tokens / LONGEST)
+    assert groups.tolist() == [place // together for place in range(tokens)]
 
 
 def test_symbols_that_a_slot_looks_at_more_than_they_come():
