@@ -1,4 +1,4 @@
-"""fairseq's layers in less time on a CPU: dropout is drawn quickly, ReLU needs no tensor of its own."""
+"""fairseq's layers in less time on a CPU: dropout is drawn quickly, ReLU is taken in place."""
 
 from fairseq.modules import FairseqDropout
 from torch import Tensor, nn

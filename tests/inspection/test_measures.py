@@ -57,7 +57,8 @@ def test_the_control_is_trained_on_shuffled_answers(monkeypatch):
     (labels, mixed), *others = asked
     assert torch.equal(labels.sort().values, mixed.sort().values)
     assert not torch.equal(labels, mixed)
-    assert others and all(torch.equal(one, other) for one, other in others)
+    assert others
+    assert all(torch.equal(one, other) for one, other in others)
 
 
 def test_what_is_impossible_moves_nothing():

@@ -41,7 +41,8 @@ def test_relu_in_place_changes_nothing(name):
     model = MODELS[name](activation_fn="relu")
     places = activations(model)
     layers = [place for place in places if hasattr(place[0], "fc1")]
-    assert layers and all(getattr(*place) is functional.relu_ for place in layers)
+    assert layers
+    assert all(getattr(*place) is functional.relu_ for place in layers)
     found = gradients(model)
     for part, attribute in places:
         setattr(part, attribute, functional.relu)

@@ -4,12 +4,24 @@ import pytest
 import torch
 from test_rmt_lm import KINDS, SEGMENT, build, text
 
+from fairseq_memtx.memory import Segment
 from fairseq_memtx.modules.state_holder import StateHolder
 
 
 def test_dropout_of_every_layer_is_fairseqs():
     """Which ``--retain-dropout`` reaches; torch's own would ignore the flag."""
     assert not [part for part in build().modules() if type(part) is torch.nn.Dropout]
+
+
+@pytest.mark.parametrize("kind", ["memory", "memory and cache", "cache", "fairseq's layers"])
+def test_who_sees_whom_is_worked_out_once_for_all_layers(kind, monkeypatch):
+    model, asked, answer = build(*KINDS[kind]), [], Segment.hidden_with
+    monkeypatch.setattr(
+        Segment, "hidden_with", lambda *those: asked.append(those) or answer(*those)
+    )
+    model(text(3 * SEGMENT))
+    assert len(model.decoder.layers) > 1
+    assert len(asked) == 3
 
 
 LAYERDROP = ["memory", "memory and cache", "cache", "fairseq's layers", "nothing"]
