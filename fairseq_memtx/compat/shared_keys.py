@@ -20,7 +20,7 @@ def mend(asks_the_models: Any, ensemble: Any, beam_size: int) -> None:
 
 @mend.also("fairseq.sequence_generator:SequenceGenerator._generate")
 def _share(as_for_every_beam: Any, generator: Any, *arguments: Any, **more: Any) -> Any:
-    decoders = [getattr(model, "decoder", None) for model in generator.model.models]
+    decoders: list[Any] = [getattr(model, "decoder", None) for model in generator.model.models]
     sharing = [decoder for decoder in decoders if hasattr(decoder, "set_beam_size")]
     try:
         for decoder in sharing:
