@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
-from fairseq_memtx.modules.quicken_layers import QuickDropout
+from fairseq_memtx.modules.quicken_dropout import QuickDropout
 
 SMALL = {
     "encoder_embed_dim": 16,

@@ -1,8 +1,7 @@
-"""fairseq's layers in less time on a CPU: dropout is drawn quickly, ReLU is taken in place."""
+"""fairseq's dropout, drawn quickly on a CPU."""
 
 from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..memory import drop
 
@@ -17,14 +16,10 @@ class QuickDropout(FairseqDropout):
         return x
 
 
-def quicken_layers(module: nn.Module) -> nn.Module:
-    """``module``, with quick ones in the place of every dropout and ReLU of fairseq's inside."""
+def quicken_dropout(module: nn.Module) -> nn.Module:
+    """``module``, with a `QuickDropout` in the place of every dropout of fairseq's inside."""
     for parent in list(module.modules()):
         for name, child in parent.named_children():
             if type(child) is FairseqDropout:
                 setattr(parent, name, QuickDropout(child.p, child.module_name))
-        for name in ("activation_fn", "activation"):  # of fairseq's layers and of Transformer-XL's
-            # It is applied to the feed-forward's first product, which nobody else reads.
-            if getattr(parent, name, None) is functional.relu:
-                setattr(parent, name, functional.relu_)
     return module
