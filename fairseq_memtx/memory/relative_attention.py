@@ -77,7 +77,9 @@ class RelativeAttention(nn.Module):
         Returns:
             The update, ``B x N x C``, and keys and values of all ``K`` rows.
         """
-        queries, keys, values = map(self._split, self.qkv_proj(x).chunk(3, dim=-1))
+        # One copy in the order in which products read, for one in each of them.
+        rows = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        queries, keys, values = rows.contiguous().unbind()
         if past is not None:
             keys, values = (torch.cat(pair, dim=2) for pair in zip(past, (keys, values)))
         # Scaled here, where there are fewer numbers than among the scores.
