@@ -2,20 +2,28 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, fail, succeed
+from fairseq import options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from reproduce.__main__ import CLAIMS, MINUTES
 from reproduce.claim import BUDGETS, read_claim, read_claims
 from reproduce.evaluation import wanted_runs
 from reproduce.rule import effect, together, verdict
 from reproduce.runs import Experiments
 from reproduce.work import Work
+
+import fairseq_memtx.plugin  # noqa: F401
+
+DRAWN = {"algorithmic_sequences", "facts_in_noise", "majority_tagging"}  # tasks without files
 
 # A run measures what it is worth and its seed, and leaves a line in a list beside its folder.
 EXPERIMENT = {
@@ -275,6 +283,26 @@ def test_every_claim_can_be_run_under_every_budget():
             for run in runs:
                 measures = {part.measure for part in claim.parts}
                 assert measures & set(run.measures), f"{claim.name}: {run.name}"
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_flags_of_every_training_fit_together(budget):
+    """As far as data are drawn, its model is built; a flag that is ignored would refuse it."""
+    experiments, tried = Experiments([CLAIMS], budget), set()
+    for claim in read_claims([CLAIMS], []):
+        for run in wanted_runs(claim, experiments):
+            for command in map(shlex.split, run.steps.values()):
+                drawn = DRAWN & {*command} and command[0] == "fairseq-train"
+                flags = tuple(flag for flag in command[1:] if flag != "--cpu")
+                kind = tuple(
+                    "1" if before == "--seed" else flag for before, flag in pairwise(flags)
+                )
+                if drawn and kind not in tried:
+                    tried.add(kind)
+                    args = options.parse_args_and_arch(options.get_training_parser(), [*flags])
+                    cfg = convert_namespace_to_omegaconf(args)
+                    tasks.setup_task(cfg.task).build_model(cfg.model)
+    assert len(tried) > 10
 
 
 @pytest.mark.parametrize(
