@@ -2,16 +2,18 @@
 
 A step on a CPU makes and frees tensors of tens of megabytes. glibc hands such memory back to the
 system at once and gets it again a moment later, page by page, each of which the system fills with
-zeros: a sixth of the processor's time in training translators (docs/performance.md).
+zeros: a sixth of the processor's time in training translators (docs/performance.md). What is kept
+has its limits, since a long document has tensors of hundreds of megabytes.
 """
 
 import ctypes
 import os
 import platform
 
-# Of glibc's malloc.h: what is at most kept at the end of the heap, and what is fetched for itself.
+# By glibc's numbers for them: what may be free at the end of the heap before it is given back, and
+# how large a tensor has to be to get memory of its own, which is given back with it. In bytes.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_MOST = 2**30  # bytes of a tensor that is kept, and of what is free at the end of the heap
+_SETTINGS = {_TRIM_THRESHOLD: 256 * 2**20, _MMAP_THRESHOLD: 128 * 2**20}
 
 
 def keep() -> None:
@@ -20,5 +22,5 @@ def keep() -> None:
     chosen |= "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
     if not chosen and platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
-        for setting in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
-            library.mallopt(setting, _MOST)
+        for setting, amount in _SETTINGS.items():
+            library.mallopt(setting, amount)
