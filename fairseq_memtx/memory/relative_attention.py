@@ -82,12 +82,11 @@ class RelativeAttention(nn.Module):
         queries, keys, values = rows.contiguous().unbind()
         if past is not None:
             keys, values = (torch.cat(pair, dim=2) for pair in zip(past, (keys, values)))
+        content_bias, position_bias = biases.unsqueeze(2)
         # Scaled here, where there are fewer numbers than among the scores.
-        queries = queries * self.scaling
-        content_bias, position_bias = biases.unsqueeze(2) * self.scaling
-        scores = (queries + content_bias) @ keys.transpose(2, 3)
+        scores = (queries + content_bias) * self.scaling @ keys.transpose(2, 3)
         # One product for all streams, whose distances are the same.
-        by_distance = (queries + position_bias).transpose(0, 1).flatten(1, 2)
+        by_distance = ((queries + position_bias) * self.scaling).transpose(0, 1).flatten(1, 2)
         by_distance = (by_distance @ positions.transpose(1, 2)).unflatten(1, queries.shape[::2])
         scores += _by_key(by_distance, keys.size(2)).transpose(0, 1)
         # Behind autograd's back: where a weight is zero, so is the gradient of its score.
