@@ -60,13 +60,7 @@ class TransformerXLLayer(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(
-        self,
-        rows: Tensor,
-        state: State,
-        segment: Segment,
-        hidden: Tensor,
-        positions: Tensor,
-        biases: Tensor,
+        self, rows: Tensor, state: State, segment: Segment, *scored_by: Tensor
     ) -> tuple[Tensor, State]:
         """Rows and the state after them.
 
@@ -75,21 +69,15 @@ class TransformerXLLayer(nn.Module):
             state: the cache; the layer's memory; while a segment is written, also ``keys`` and
                 ``values`` of cache and segment so far, each ``B x H x (S + R - N) x D``.
             segment: what is known of the rows.
-            hidden: `Segment.hidden_with` the cache.
-            positions: `RelativeAttention.positions` of ``S + R`` rows.
-            biases: those that all layers share, ``2 x H x D``.
+            scored_by: what `RelativeAttention` takes behind the past: `Segment.hidden_with` the
+                cache, `RelativeAttention.positions` of ``S + R`` rows, and the biases that all
+                layers share, ``2 x H x D``.
         """
-        run = partial(self._run, hidden=hidden, positions=positions, biases=biases)
+        run = partial(self._run, scored_by=scored_by)
         return around(self.layer_memory, run)(rows, state, segment)
 
     def _run(
-        self,
-        rows: Tensor,
-        state: State,
-        segment: Segment,
-        hidden: Tensor,
-        positions: Tensor,
-        biases: Tensor,
+        self, rows: Tensor, state: State, segment: Segment, scored_by: tuple[Tensor, ...]
     ) -> tuple[Tensor, State]:
         """Without its memory."""
         past = None
@@ -97,7 +85,7 @@ class TransformerXLLayer(nn.Module):
             past = state["keys"], state["values"]
         elif "rows" in state:
             past = self.self_attn.keys_values(state["rows"].to(rows))
-        attended, (keys, values) = self.self_attn(rows, past, hidden, positions, biases)
+        attended, (keys, values) = self.self_attn(rows, past, *scored_by)
         x = self.self_attn_layer_norm(rows + self.dropout_module(attended))
         inner = self.activation_dropout_module(self.activation(self.fc1(x)))
         x = self.final_layer_norm(x + self.dropout_module(self.fc2(inner)))

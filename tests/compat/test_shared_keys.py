@@ -12,6 +12,7 @@ SAMPLE = {
     "id": torch.arange(6),
     "net_input": {"src_tokens": SOURCE, "src_lengths": SOURCE.ne(1).sum(1)},
 }
+ALONE = "tokens, memory alone read"
 SEARCHES = {
     "beams": {"beam_size": 3},
     "one beam": {"beam_size": 1},
@@ -25,7 +26,8 @@ def translators(*variants: str) -> list[torch.nn.Module]:
     models = []
     for seed, variant in enumerate(variants):
         torch.manual_seed(seed)
-        models.append(build(variant))
+        alone = {"decoder_reads_memory_alone": variant == ALONE}
+        models.append(build(variant.partition(",")[0], **alone))
         for parameter in models[-1].parameters():
             torch.nn.init.normal_(parameter, std=0.3)
     return models
@@ -40,7 +42,9 @@ def translate(models: list[torch.nn.Module], prefix: int = 0, **search) -> list[
 
 @pytest.mark.parametrize("prefix", [0, 2])
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-@pytest.mark.parametrize("variants", [*[[v] for v in VARIANTS], ["tokens", "tokens"]], ids=str)
+@pytest.mark.parametrize(
+    "variants", [*[[v] for v in (*VARIANTS, ALONE)], ["tokens", "tokens"]], ids=str
+)
 def test_what_is_found_stays_the_same(variants, search, prefix, monkeypatch):
     models = translators(*variants)
     shared = translate(models, prefix, **search)
