@@ -11,5 +11,5 @@ ruff check .
 ruff format --check --quiet . || memtx_fail "run 'ruff format .'"
 mypy
 # Two workers: most tests run a command of fairseq, which takes seconds to start. A file stays with
-# one of them, so that what its tests share is trained once.
-python -m pytest --numprocesses 2 --dist loadfile "$@"
+# one of them, so that what its tests share is trained once, and the longest files go first.
+python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@"

@@ -39,6 +39,16 @@ SMALL = {
     "share_all_embeddings": True,
 }
 VARIANTS = ["tokens", "controller", "shared-controller", "bottleneck", "bottleneck-skip"]
+# What takes minutes goes first: begun last, it would leave one of two workers with nothing to do.
+LONGEST = [
+    "tests/test_pages_run.py",
+    "tests/scripts/test_benchmark.py",
+    "tests/scripts/test_gpu_check.py",
+    "tests/inspection/test_inspect.py",
+    "tests/flags/test_cpu_precision.py",
+    "tests/compat/test_data_parallel.py",
+    "tests/test_several_workers.py",
+]
 
 
 def pytest_addoption(parser) -> None:
@@ -54,6 +64,12 @@ def pytest_configure(config) -> None:
     """Leave out by their marks what takes long."""
     if config.getoption("--quick") and not config.option.markexpr:
         config.option.markexpr = "not training and not processes and not fuzz"
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Begin with what takes longest (`scripts/run_tests.sh` has the workers keep this order)."""
+    first = {ROOT / path: place for place, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: first.get(item.path, len(first)))
 
 
 @pytest.fixture(scope="session", autouse=True)
