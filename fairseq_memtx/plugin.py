@@ -33,5 +33,8 @@ for room in (cpu_precision, misspelled, first_checkpoint, safe_loading, run_chec
     room.guard_fairseq()
 
 from . import criterions, models, optim, tasks
+from .modules import vocabulary_product
+
+vocabulary_product.quicken_generation()
 
 __all__ = ["criterions", "models", "optim", "tasks"]

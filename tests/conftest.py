@@ -105,7 +105,11 @@ def toy_task(dictionary: Dictionary | None = None) -> Namespace:
 
 
 def build(
-    variant: str = "tokens", memory_tokens: int = 3, seed: int = 1, **flags
+    variant: str = "tokens",
+    memory_tokens: int = 3,
+    seed: int = 1,
+    dictionary: Dictionary | None = None,
+    **flags,
 ) -> MemoryTransformerModel:
     """A small model in float64, in evaluation mode."""
     torch.manual_seed(seed)
@@ -113,7 +117,7 @@ def build(
         memory_tokens=memory_tokens, memory_variant=variant, **{**SMALL, "dropout": 0.0, **flags}
     )
     ARCH_CONFIG_REGISTRY["mem_transformer"](args)
-    return MemoryTransformerModel.build_model(args, toy_task()).double().eval()
+    return MemoryTransformerModel.build_model(args, toy_task(dictionary)).double().eval()
 
 
 def batch(*lengths: int, left: bool = True, seed: int = 2) -> torch.Tensor:

@@ -14,7 +14,7 @@ from ..errors import MemtxError
 class TrainedModel(NamedTuple):
     """What a checkpoint holds."""
 
-    model: Any  # in evaluation mode, on a GPU where there is one
+    model: Any  # made fast, which ends its training; on a GPU where there is one
     task: Any
     cfg: Any
     folder: Path  # of the data
@@ -45,7 +45,8 @@ def load(options: argparse.Namespace, kind: type, other: str) -> TrainedModel:
     (model,), cfg, task = checkpoint_utils.load_model_ensemble_and_task([str(path)], state=state)
     if torch.cuda.is_available() and not options.cpu:
         model = model.cuda()
-    return TrainedModel(model.eval(), task, cfg, folder)
+    model.make_generation_fast_()
+    return TrainedModel(model, task, cfg, folder)
 
 
 def data_folder(options: argparse.Namespace, then: str | None) -> Path:

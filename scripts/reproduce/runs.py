@@ -19,7 +19,8 @@ LEFT_OPEN = ("folder", "corpus")  # until it is known where a run is done
 DEVICE = {"minutes": "--cpu", "hours": "--cpu", "gpu": ""}
 # Enough to see that the commands run.
 QUICK = {
-    "updates": 4, "more": 4, "documents": 200, "examples": 4, "far": 2, "valid": 16, "seconds": 15
+    "updates": 4, "more": 4, "documents": 200, "examples": 4, "far": 2, "valid": 16, "longest": 8,
+    "seconds": 15,
 }  # fmt: skip
 
 

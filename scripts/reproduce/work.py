@@ -137,7 +137,8 @@ class Work:
         ]  # fmt: skip
         path = folder / "run.sh"
         head = (
-            f"# What was done here; in the folder of the project: bash {path}\nset -euo pipefail\n"
+            f"# What was done here; in the folder of the project: "
+            f"bash {shlex.quote(str(path))}\nset -euo pipefail\n"
         )
         with written_aside(path) as (partial,):
             partial.write_text(head + "".join(steps), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -154,6 +155,17 @@ def test_a_claim_of_the_users_own_from_end_to_end(tmp_path):
     assert len(before) == 6
     reproduce(tmp_path)
     assert done(tmp_path) == before
+
+
+def test_a_run_is_repeated_by_what_it_says(tmp_path):
+    """As typed, in a folder with a space in its name."""
+    write(tmp_path / "claims")
+    reproduce(tmp_path, "--output", tmp_path / "my results")
+    script, *_ = (tmp_path / "my results/runs").glob("*/run.sh")
+    script.with_name("second.done").unlink()
+    typed = re.search("^# What was done here; .*: (.*)", script.read_text())[1]
+    assert subprocess.run(["bash", "-c", typed], cwd=ROOT, check=False).returncode == 0
+    assert script.with_name("second.done").exists()
 
 
 def test_less_is_better_and_a_number_to_compare_with(tmp_path):
