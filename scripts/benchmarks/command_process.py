@@ -3,6 +3,7 @@
 So nothing of the plugin is imported here.
 """
 
+import argparse
 import os
 import re
 import resource
@@ -12,6 +13,8 @@ import sys
 from importlib.metadata import entry_points
 from multiprocessing import get_context
 from pathlib import Path
+
+import torch
 
 
 def run(command: str, line: str, folder: Path) -> tuple[float, float]:
@@ -39,6 +42,8 @@ def _run_here(command: str, line: list[str], log: str) -> None:
     with open(log, "w", encoding="utf-8") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
+    # fairseq's own checkpoints hold the settings of a model so, which torch 2.6 and later refuse.
+    torch.serialization.add_safe_globals([argparse.Namespace])
     sys.argv = [command, *line]
     (script,) = entry_points(group="console_scripts", name=command)
     script.load()()

@@ -4,8 +4,8 @@ The plugin's models with the flags that we recommend, ``--optimizer fused_adam``
 translation, the fused criterion, beside fairseq's with its own: the sizes of the benchmarks
 ``language_model`` and ``translation``, random data, words a second after the first interval of the
 log, sentences a second of beam 5, and the peak of memory of the process. ``bfloat16`` is ``--bf16``
-of this plugin, for fairseq's models too, which have none on a CPU without it; and fairseq's own
-checkpoints are read with the plugin, since torch 2.6 and later refuse some of what is in them.
+of this plugin, for fairseq's models too, which have none on a CPU without it. The plugin quickens
+fairseq's own beam search as well, so fairseq's model has a row with the plugin there.
 """
 
 import argparse
@@ -13,9 +13,10 @@ import shlex
 import statistics
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from fairseq.data import indexed_dataset
@@ -30,7 +31,7 @@ from .turns import SEED, compare, dictionary, told
 PLUGIN = f"--user-dir {shlex.quote(str(Path(__file__).parents[2] / 'fairseq_memtx'))}"
 FUSED = f"{PLUGIN} --optimizer fused_adam"
 ALONG = f"{FUSED} --task rmt_language_modeling --memory-tokens 10"
-# By table, what is compared; the first is fairseq's.
+# What is compared; the first is fairseq's.
 LANGUAGE_MODELS = {
     "transformer_lm": "--optimizer adam --task language_modeling --arch transformer_lm "
     "--sample-break-mode none",
@@ -43,6 +44,7 @@ TRANSLATORS = {
     "mem_transformer": f"{FUSED} --arch mem_transformer --memory-tokens 10 "
     "--criterion fused_label_smoothed_cross_entropy",
 }
+SEARCHES = {"transformer": "", "transformer, with the plugin": PLUGIN, "mem_transformer": PLUGIN}
 COMMON = (
     "--cpu --num-workers 0 --lr 1e-4 --clip-norm 1 --adam-betas (0.9,0.98) --log-format json "
     f"--seed {SEED} --disable-validation"
@@ -60,12 +62,23 @@ class Amounts:
     words: int = 30  # of each
 
 
-TINY = Amounts(updates=4, interval=2, sentences=2, words=2)
+class Turn(NamedTuple):
+    """What is measured once a round."""
+
+    table: str
+    model: str
+    command: str
+    flags: str
+
+
+# fairseq without the plugin leaves out what is not a multiple of eight sentences.
+TINY = Amounts(updates=4, interval=2, sentences=8, words=2)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of this benchmark alone."""
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES), help="of these")
     parser.add_argument("--tiny", action="store_true", help="amounts of a test, which say nothing")
 
 
@@ -75,7 +88,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = defaultdict(dict)
     with tempfile.TemporaryDirectory() as folder:
         write_data(Path(folder), amounts)
-        turns = commands(Path(folder), amounts, arguments.precisions)
+        turns = [
+            turn
+            for precision in arguments.precisions
+            for table in arguments.only
+            for turn in TABLES[table](Path(folder), amounts, precision)
+        ]
         for table, name, *_ in turns:
             found[table][name] = []
         for round_ in tqdm(range(arguments.rounds), desc="rounds", unit="round"):
@@ -110,38 +128,64 @@ def write_data(folder: Path, amounts: Amounts) -> None:
             words.save(str(path.parent / file))
 
 
-def commands(
-    folder: Path, amounts: Amounts, precisions: list[str]
-) -> list[tuple[str, str, str, str]]:
-    """Table, model, command and its flags; models that translate are trained for an update."""
+def language_models(folder: Path, amounts: Amounts, precision: str) -> Iterator[Turn]:
+    """Trainings on segments of a text."""
     sizes = SHAPE.replace("--max-target-positions {text_lengths[2]} ", "")
     sizes = sizes.format(**asdict(LanguageModelSizes()))
-    turns = []
-    for precision in precisions:
-        # fairseq's own knows of no bfloat16 on a CPU.
-        more = f"{COMMON} {PRECISIONS[precision]} {PLUGIN if PRECISIONS[precision] else ''}"
+    for name, flags in LANGUAGE_MODELS.items():
+        line = f"{folder}/lm --batch-size 8 --criterion cross_entropy {sizes} {flags}"
         log = f"--max-update {amounts.updates} --log-interval {amounts.interval} --no-save"
-        for name, flags in LANGUAGE_MODELS.items():
-            line = f"{folder}/lm --batch-size 8 --criterion cross_entropy {sizes} {flags}"
-            table = f"language model, training, {precision}, words/s"
-            turns.append((table, name, "fairseq-train", f"{line} {more} {log}"))
-        log = (
-            f"--max-update {amounts.updates // 2} --log-interval {amounts.interval // 2} --no-save"
+        table = f"language model, training, {precision}, words/s"
+        yield Turn(table, name, "fairseq-train", f"{line} {of_training(precision)} {log}")
+
+
+def translators(folder: Path, amounts: Amounts, precision: str) -> Iterator[Turn]:
+    """Trainings on pairs of sentences."""
+    updates, interval = amounts.updates // 2, amounts.interval // 2
+    for name in TRANSLATORS:
+        log = f"--max-update {updates} --log-interval {interval} --no-save"
+        table = f"translation, training, {precision}, words/s"
+        yield Turn(table, name, "fairseq-train", f"{translator(folder, name, precision)} {log}")
+
+
+def searches(folder: Path, amounts: Amounts, precision: str) -> Iterator[Turn]:
+    """Translations, by models that are trained here for two updates."""
+    for name in TRANSLATORS:
+        line = translator(folder, name, precision)
+        run(
+            "fairseq-train",
+            f"{line} --max-update 2 --log-interval 1 --save-dir {saved(folder, name, precision)}",
+            folder,
         )
-        for name, flags in TRANSLATORS.items():
-            line = f"{folder}/mt -s de -t en --max-tokens 2048 {SIZES} {flags} {more}"
-            table = f"translation, training, {precision}, words/s"
-            turns.append((table, name, "fairseq-train", f"{line} {log}"))
-            saved = folder / f"{name} {precision}".replace(" ", "_")
-            once = f"{line} --max-update 2 --log-interval 1 --save-dir {saved}"
-            run("fairseq-train", once, folder)
-            length = f"--beam 5 --batch-size 16 --min-len {amounts.words} --max-len-a 0 --max-len-b"
-            line = f"{folder}/mt --path {saved}/checkpoint_last.pt {length} {amounts.words} --cpu"
-            line += f" --num-workers 0 {PRECISIONS[precision]} {PLUGIN}"
-            turns.append(
-                (f"translation, beam 5, {precision}, sentences/s", name, "fairseq-generate", line)
-            )
-    return turns
+    for name, plugin in SEARCHES.items():
+        if PRECISIONS[precision] and not plugin:
+            continue  # fairseq's own knows of no bfloat16 on a CPU
+        model = name.partition(",")[0]
+        words = f"--min-len {amounts.words} --max-len-a 0 --max-len-b {amounts.words}"
+        yield Turn(
+            f"translation, beam 5, {precision}, sentences/s", name, "fairseq-generate",
+            f"{folder}/mt --path {saved(folder, model, precision)}/checkpoint_last.pt --beam 5 "
+            f"--batch-size 16 {words} --cpu --num-workers 0 {PRECISIONS[precision]} {plugin}",
+        )  # fmt: skip
+
+
+TABLES = {"language-model": language_models, "translation": translators, "beams": searches}
+
+
+def translator(folder: Path, name: str, precision: str) -> str:
+    """The flags of a translator's training."""
+    line = f"{folder}/mt -s de -t en --max-tokens 2048 {SIZES} {TRANSLATORS[name]}"
+    return f"{line} {of_training(precision)}"
+
+
+def of_training(precision: str) -> str:
+    """The flags of all trainings; fairseq's own knows of no bfloat16 on a CPU."""
+    return f"{COMMON} {PRECISIONS[precision]} {PLUGIN if PRECISIONS[precision] else ''}"
+
+
+def saved(folder: Path, name: str, precision: str) -> Path:
+    """Where a translator is."""
+    return folder / f"{name}_{precision}"
 
 
 def summary(found: dict[str, dict[str, list[tuple[float, float]]]]) -> dict[str, Any]:
