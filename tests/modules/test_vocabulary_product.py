@@ -72,18 +72,37 @@ def compiled(module: nn.Module) -> nn.Module:
     return torch.compile(module, fullgraph=True, backend="aot_eager")
 
 
-@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
 @torch.no_grad()
-def test_other_precisions_are_left_to_torch(kind):
+def test_weights_of_other_precisions(kind):
     linear, x = nn.Linear(64, 2000).to(kind), torch.randn(4, 64, dtype=kind)
-    torch.testing.assert_close(LaidOutProduct(linear)(x), linear(x), rtol=0, atol=0)
+    torch.testing.assert_close(LaidOutProduct(linear)(x), linear(x))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+@torch.no_grad()
+def test_autocast_for_a_while(kind, bias):
+    linear, x = nn.Linear(64, 2000, bias=bias), torch.randn(4, 64)
+    product = LaidOutProduct(linear)
+    for enabled in (False, True, False):
+        with torch.autocast("cpu", kind, enabled=enabled):
+            torch.testing.assert_close(product(x), linear(x))
+            assert product(x).dtype is (kind if enabled else torch.float32)
 
 
 @torch.no_grad()
-def test_autocast_is_left_to_torch():
-    linear, x = nn.Linear(64, 2000), torch.randn(4, 64)
+def test_precisions_that_do_not_fit_are_refused_as_by_torch():
+    product = LaidOutProduct(nn.Linear(64, 2000).bfloat16())
+    with pytest.raises(RuntimeError, match="dtype"):
+        product(torch.randn(4, 64))
+
+
+@torch.no_grad()
+def test_autocast_leaves_float64_alone():
+    linear, x = nn.Linear(64, 2000).double(), torch.randn(4, 64).double()
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(LaidOutProduct(linear)(x), linear(x), rtol=0, atol=0)
+        torch.testing.assert_close(LaidOutProduct(linear)(x), linear(x))
 
 
 def test_gradients_are_left_to_torch():
