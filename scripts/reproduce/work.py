@@ -5,6 +5,7 @@ A run has a folder with ``run.sh``, which repeats it by hand, ``STEP.log`` of ea
 was stopped is begun again, and a training goes on from its checkpoint.
 """
 
+import fcntl
 import json
 import os
 import shlex
@@ -12,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +77,31 @@ class Work:
         """Do all runs; False if the time was over before.
 
         Whatever ends this, ends what it has started.
+
+        Raises:
+            MemtxError: if another process does runs in the same folder.
         """
         waiting = self.unfinished(runs)
+        if not waiting:
+            return True
+        with self._alone():
+            return self._do(waiting, jobs, seconds)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else does runs here: two would write into the same folders."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise MemtxError(
+                    f"another reproduce.sh is at work in {self.folder}: wait for it, or give "
+                    "another folder with --output"
+                ) from None
+            yield
+
+    def _do(self, waiting: list[Run], jobs: int, seconds: float) -> bool:
         for run in waiting:
             (self.folder / run.name / "failed.txt").unlink(missing_ok=True)
         deadline = time.monotonic() + seconds

@@ -239,6 +239,7 @@ def test_an_interrupt_ends_what_was_started_and_it_goes_on(tmp_path):
         time.sleep(0.1)
     waiting = [int(path.read_text()) for path in runs.glob("*/pid")]
     assert len(waiting) == 2  # two at a time
+    assert "another reproduce.sh is at work" in reproduce(tmp_path, result=fail)
     started.send_signal(signal.SIGINT)
     assert started.wait(120) == 130
     for pid in waiting:
