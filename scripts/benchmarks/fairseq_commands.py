@@ -78,7 +78,9 @@ TINY = Amounts(updates=4, interval=2, sentences=8, words=2)
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of this benchmark alone."""
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
-    parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES), help="of these")
+    parser.add_argument(
+        "--only", nargs="+", choices=TABLES, default=list(TABLES), help="these tables"
+    )
     parser.add_argument("--tiny", action="store_true", help="amounts of a test, which say nothing")
 
 

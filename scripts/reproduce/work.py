@@ -81,25 +81,28 @@ class Work:
         Raises:
             MemtxError: if another process does runs in the same folder.
         """
-        waiting = self.unfinished(runs)
-        if not waiting:
+        runs = list(runs)
+        if not self.unfinished(runs):
             return True
-        with self._alone():
-            return self._do(waiting, jobs, seconds)
+        with self._alone() as self._lock:
+            return self._do(self.unfinished(runs), jobs, seconds)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While nobody else does runs here: two would write into the same folders."""
+    def _alone(self) -> Iterator[int]:
+        """While nobody else does runs here: two would write into the same folders.
+
+        Gives the lock, for runs to hold as well: they outlive a process that is killed.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise MemtxError(
-                    f"another reproduce.sh is at work in {self.folder}: wait for it, or give "
-                    "another folder with --output"
+                    f"another reproduce.sh is at work in {self.folder}, or runs of one that was "
+                    "killed: wait for them, or give another folder with --output"
                 ) from None
-            yield
+            yield lock.fileno()
 
     def _do(self, waiting: list[Run], jobs: int, seconds: float) -> bool:
         for run in waiting:
@@ -146,7 +149,7 @@ class Work:
                 process = subprocess.Popen(
                     ["bash", str(script)], cwd=ROOT, start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL, pass_fds=[self._lock],
                     env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
                 )  # fmt: skip
                 self.running[run.name] = run, process, time.monotonic()

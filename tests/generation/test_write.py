@@ -12,6 +12,9 @@ from fairseq.data import Dictionary
 from generation.saved_models import save_model
 from generation.test_plain_text import write_record
 
+from fairseq_memtx.modules import vocabulary_product
+from fairseq_memtx.modules.vocabulary_product import LaidOutProduct
+
 RMT = "--task rmt_language_modeling --tokens-per-sample 8 --arch "
 SMALL = " --decoder-layers 2 --decoder-embed-dim 16 --decoder-ffn-embed-dim 16"
 SMALL += " --decoder-attention-heads 2"
@@ -73,6 +76,19 @@ def test_the_likeliest_text(model, capsys):
     text = written(capsys, model / "model.pt", prompt, "--greedy", "--length", 30)
     assert text == read_anew(model, prompt, 30) + "\n"
     assert len(text) == len(prompt) + 31 or "<" in text
+
+
+def test_the_vocabulary_is_laid_out_for_all_that_is_written(model, request, capsys, monkeypatch):
+    made = []
+    monkeypatch.setattr(vocabulary_product, "WORTH_IT", 0)
+    monkeypatch.setattr(
+        vocabulary_product, "LaidOutProduct",
+        lambda linear: made.append(LaidOutProduct(linear)) or made[-1],
+    )  # fmt: skip
+    text = written(capsys, model / "model.pt", "abc def", "--greedy", "--length", 20)
+    assert text == read_anew(model, "abc def", 20) + "\n"
+    adaptive = "adaptive" in request.node.callspec.params["model"]  # has no such product
+    assert [product._laid_out is not None for product in made] == [True] * (not adaptive)
 
 
 def test_seeds(rmt, capsys):

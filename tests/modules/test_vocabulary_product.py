@@ -8,6 +8,7 @@ import torch
 from conftest import VARIANTS, batch, build, words
 from fairseq.sequence_generator import SequenceGenerator
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from fairseq_memtx.modules.vocabulary_product import LaidOutProduct
 
@@ -31,6 +32,16 @@ def test_rows_of_any_number_after_the_layout_was_made():
     for rows in (80, 5, 1, 300):
         x = torch.randn(rows, 64)
         torch.testing.assert_close(product(x), linear(x))
+
+
+@torch.no_grad()
+def test_weights_are_laid_out_once():
+    product = LaidOutProduct(nn.Linear(64, 2000))
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        for _ in range(3):
+            product(torch.randn(80, 64))
+    calls = {of.key.partition("::")[2]: of.count for of in seen.key_averages()}
+    assert (calls["_reorder_linear_weight"], calls["_linear_pointwise"]) == (1, 3)
 
 
 @torch.no_grad()

@@ -222,7 +222,8 @@ def test_a_corpus_that_is_not_there_is_asked_for(tmp_path):
     assert record(tmp_path)["verdict"] == "holds"
 
 
-def test_an_interrupt_ends_what_was_started_and_it_goes_on(tmp_path):
+def begin(tmp_path: Path) -> tuple[subprocess.Popen, list[int]]:
+    """A process with two runs that wait for a file `go`, and the processes of these."""
     write(tmp_path / "claims", steps={
         "first": EXPERIMENT["steps"]["first"],
         "wait": "echo $$ > {folder}/pid; test -e {folder}/../../go || sleep 300",
@@ -239,17 +240,43 @@ def test_an_interrupt_ends_what_was_started_and_it_goes_on(tmp_path):
         time.sleep(0.1)
     waiting = [int(path.read_text()) for path in runs.glob("*/pid")]
     assert len(waiting) == 2  # two at a time
-    assert "another reproduce.sh is at work" in reproduce(tmp_path, result=fail)
+    return started, waiting
+
+
+def goes_on(tmp_path: Path) -> None:
+    """To the end; the first steps of the two are not done again."""
+    (tmp_path / "results/go").touch()
+    reproduce(tmp_path)
+    assert record(tmp_path)["verdict"] == "holds"
+    assert len(done(tmp_path)) == 6
+
+
+def test_an_interrupt_ends_what_was_started_and_it_goes_on(tmp_path):
+    started, waiting = begin(tmp_path)
     started.send_signal(signal.SIGINT)
     assert started.wait(120) == 130
     for pid in waiting:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     assert record(tmp_path)["verdict"] == "not run"
-    (tmp_path / "results/go").touch()
-    reproduce(tmp_path)
-    assert record(tmp_path)["verdict"] == "holds"
-    assert len(done(tmp_path)) == 6  # the first steps of the two were not done again
+    goes_on(tmp_path)
+
+
+def test_one_at_a_time_even_if_it_is_killed(tmp_path):
+    """What a killed one has started goes on by itself, and would be started a second time."""
+    started, waiting = begin(tmp_path)
+    # Ended at once where they are let in, before they wait for what runs.
+    second = [*command(tmp_path), "--minutes", "0.01"]
+    try:
+        assert "another reproduce.sh is at work" in fail(*second, env=environment())
+        started.kill()
+        started.wait(120)
+        assert "another reproduce.sh is at work" in fail(*second, env=environment())
+    finally:
+        started.kill()
+        for pid in waiting:
+            os.killpg(pid, signal.SIGKILL)
+    goes_on(tmp_path)
 
 
 def test_runs_that_claims_share_are_done_once(tmp_path):
