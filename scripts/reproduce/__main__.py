@@ -16,11 +16,12 @@ from fairseq_memtx.errors import MemtxError
 from .claim import BUDGETS, Claim, read_claims
 from .evaluation import all_budgets, wanted_runs
 from .pages import publish, write_results
+from .records import read_records
 from .runs import Experiments, Run
 from .work import ROOT, Work
 
 CLAIMS = ROOT / "scripts" / "claims"
-PUBLISHED = ROOT / "docs" / "claims.md"
+PUBLISHED, PUBLISHED_RUNS = ROOT / "docs" / "claims.md", ROOT / "docs" / "claims-runs.json"
 MINUTES = {"minutes": 60, "hours": 300, "gpu": 9}
 GPU_JOBS = 16
 
@@ -55,8 +56,15 @@ def parse() -> argparse.Namespace:
     add("--jobs", type=int, metavar="N", help="runs at a time (default: 2; on a GPU 16)")
     add("--minutes", type=float, metavar="N", help="stop after N minutes (default: the budget's)")
     add("--list", action="store_true", help="list the claims and the seconds they take, and end")
-    add("--publish", action="store_true", help="write docs/claims.md as well")
+    add("--known", type=given, metavar="FILE",
+        help="a runs.json of another machine: what that one measured is not done "
+        "again")  # fmt: skip
+    add("--publish", action="store_true",
+        help="write docs/claims.md and docs/claims-runs.json as well; what stands there of runs "
+        "that are not finished here stays")  # fmt: skip
     arguments = parser.parse_args()
+    if arguments.quick and arguments.publish:
+        parser.error("--quick says nothing of the claims: there is nothing to publish")
     if arguments.output is None:
         arguments.output = ROOT / "results" / ("quick" if arguments.quick else "")
     return arguments
@@ -74,7 +82,9 @@ def reproduce(arguments: argparse.Namespace) -> int:
     everything = read_claims(folders, [])
     experiments = Experiments(folders[::-1], arguments.budget, arguments.quick)
     about = circumstances()
-    work = Work(arguments.output / "runs", arguments.data, about)
+    known = read_records(arguments.known) if arguments.known else {}
+    published = read_records(PUBLISHED_RUNS) if arguments.publish else {}
+    work = Work(arguments.output / "runs", arguments.data, about, known)
     wanted = {claim.name: wanted_runs(claim, experiments) for claim in claims}
     order = claims
     if not arguments.claims:
@@ -93,14 +103,18 @@ def reproduce(arguments: argparse.Namespace) -> int:
         results = all_budgets(everything, folders[::-1], work, arguments.quick)
         write_results(arguments.output, results, work, about)
         if arguments.publish:
-            publish(PUBLISHED, results, work, (CLAIMS / "README.md").read_text(encoding="utf-8"))
+            both = Work(work.folder, work.corpora, about, published | known)
+            of_both = all_budgets(everything, folders[::-1], both, quick=False)
+            more = (CLAIMS / "README.md").read_text(encoding="utf-8")
+            publish(PUBLISHED, PUBLISHED_RUNS, of_both, both, more)
         for result in results[arguments.budget]:
             if result.claim in claims:
                 print(f"{result.verdict:18} {result.claim.name}: {result.claim.claim}")
         print(f"wrote {arguments.output / 'claims.html'}, claims.md and claims.json")
     if not complete:
         print("the time is over: the same command goes on where it was stopped", file=sys.stderr)
-    return int(any(work.failed(run) for runs in wanted.values() for run in runs))
+    unfinished = [run for runs in wanted.values() for run in runs if work.finished(run) is None]
+    return int(any(map(work.failed, unfinished)))
 
 
 def tell(claims: list[Claim], wanted: dict[str, list[Run]], work: Work) -> None:

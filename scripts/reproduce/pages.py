@@ -10,6 +10,7 @@ from fairseq_memtx.written_aside import written_aside
 
 from .evaluation import ClaimResult, PartResult
 from .picture import draw, told
+from .records import write_records
 from .rule import METHOD, NOT_RUN
 from .work import Work
 
@@ -39,12 +40,16 @@ def write_results(
     with written_aside(output / "claims.json", output / "claims.md") as (for_json, for_people):
         for_json.write_text(json.dumps(_records(results, about), indent=1) + "\n", encoding="utf-8")
         for_people.write_text(markdown(results, shown, work), encoding="utf-8")
+    write_records(output / "runs.json", _runs(_all(results), work))
     _write_page(output / "claims.html", results, shown, work)
 
 
-def publish(page: Path, results: dict[str, list[ClaimResult]], work: Work, more: str) -> None:
-    """Write the page of the documentation, with ``more`` at its end."""
+def publish(
+    page: Path, runs: Path, results: dict[str, list[ClaimResult]], work: Work, more: str
+) -> None:
+    """Write the page of the documentation, with ``more`` at its end, and the runs behind it."""
     shown = _shown(results)
+    write_records(runs, _runs(_all(results), work))
     with written_aside(page) as (partial,):
         partial.write_text(f"{markdown(results, shown, work)}\n{more}", encoding="utf-8")
 
@@ -124,10 +129,7 @@ def _shown(results: dict[str, list[ClaimResult]]) -> dict[str, list[ClaimResult]
 
 def _circumstances(found: list[ClaimResult], work: Work) -> str:
     """Commits, machines and time of all runs behind a table."""
-    runs = {}
-    for name in {run for result in found for part in result.parts for run in part.runs}:
-        if done := work.finished_by_name(name):
-            runs[name] = done
+    runs = _runs(found, work)
     seconds = sum(done["seconds"] for done in runs.values())
     commits = ", ".join(sorted({done["commit"] for done in runs.values()}))
     machines = "; ".join(sorted({done["machine"] for done in runs.values()}))
@@ -136,6 +138,17 @@ def _circumstances(found: list[ClaimResult], work: Work) -> str:
         f"{len(runs)} runs, {seconds / 60:.0f} minutes one after the other; "
         f"commit {commits}; {machines}; last finished {last}."
     )
+
+
+def _all(results: dict[str, list[ClaimResult]]) -> list[ClaimResult]:
+    return [result for found in results.values() for result in found]
+
+
+def _runs(found: list[ClaimResult], work: Work) -> dict[str, dict[str, Any]]:
+    """What is known of the runs that claims compare, by their names."""
+    names = {run for result in found for part in result.parts for run in part.runs}
+    records = {name: work.finished_by_name(name) for name in names}
+    return {name: record for name, record in records.items() if record}
 
 
 def _records(results: dict[str, list[ClaimResult]], about: dict[str, Any]) -> dict[str, Any]:

@@ -54,11 +54,16 @@ class Run:
         """What was measured in its folder: the last that each pattern finds."""
         found = {}
         for name, measure in self.measures.items():
-            text = (folder / measure["file"]).read_text(encoding="utf-8", errors="replace")
-            numbers = re.findall(measure["find"], text)
+            path = folder / measure["file"]
+            numbers = re.findall(
+                measure["find"], path.read_text(encoding="utf-8", errors="replace")
+            )
             if not numbers:
-                raise MemtxError(f"{folder / measure['file']} has no {name}")
-            found[name] = float(numbers[-1])
+                raise MemtxError(f"{path} has no {name}")
+            try:
+                found[name] = float(numbers[-1])
+            except ValueError:
+                raise MemtxError(f"{path} has '{numbers[-1]}' as {name}: no number") from None
         return found
 
 

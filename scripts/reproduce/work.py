@@ -39,9 +39,19 @@ ENDING = 5  # seconds that a run has to end by itself
 class Work:
     """Runs in a folder, one below the other."""
 
-    def __init__(self, folder: Path, corpora: Path | None, about: Mapping[str, Any]) -> None:
-        """Runs are done in ``folder``; ``about``, the machine and so on, goes into results."""
+    def __init__(
+        self,
+        folder: Path,
+        corpora: Path | None,
+        about: Mapping[str, Any],
+        known: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
+        """Runs are done in ``folder``; ``about``, the machine and so on, goes into results.
+
+        ``known`` is what runs measured elsewhere, by their names: these are finished, too.
+        """
         self.folder, self.corpora, self.about = folder.resolve(), corpora, about
+        self.known = known or {}
         self.running: dict[str, tuple[Run, subprocess.Popen, float]] = {}
 
     def finished(self, run: Run) -> dict[str, Any] | None:
@@ -50,8 +60,18 @@ class Work:
 
     def finished_by_name(self, name: str) -> dict[str, Any] | None:
         """The same, by the name of its folder."""
-        path = self.folder / name / "finished.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        path = self._measured(name)
+        if path.exists():
+            return json.loads(path.read_text(encoding="utf-8"))
+        return self.known.get(name)
+
+    def _measured(self, name: str) -> Path:
+        """The file of what a run measured here: it is there once the run is finished."""
+        return self.folder / name / "finished.json"
+
+    def _here(self, run: Run) -> bool:
+        """Whether a run left its files here, for others that need them."""
+        return self._measured(run.name).exists()
 
     def failed(self, run: Run) -> str | None:
         """Why a run failed, or one that it needs."""
@@ -68,10 +88,18 @@ class Work:
         """What is to be done for these runs, each once, what is needed before who needs it."""
         found: dict[str, Run] = {}
         for run in runs:
-            if self.missing(run) is None and self.finished(run) is None:
-                found |= {needed.name: needed for needed in self.unfinished(run.needs.values())}
-                found.setdefault(run.name, run)
+            if self.finished(run) is None:
+                found |= self._to_do(run)
         return list(found.values())
+
+    def _to_do(self, run: Run) -> dict[str, Run]:
+        """A run, behind what it needs; numbers from elsewhere are no files to go on with."""
+        if self._here(run) or self.missing(run) is not None:
+            return {}
+        found: dict[str, Run] = {}
+        for needed in run.needs.values():
+            found |= self._to_do(needed)
+        return found | {run.name: run}
 
     def do(self, runs: Iterable[Run], jobs: int, seconds: float) -> bool:
         """Do all runs; False if the time was over before.
@@ -143,7 +171,7 @@ class Work:
             if failed:
                 waiting.remove(run)
                 self._fail(run, f"{failed.name}, which it needs, failed: {self.failed(failed)}")
-            elif len(self.running) < jobs and all(map(self.finished, run.needs.values())):
+            elif len(self.running) < jobs and all(map(self._here, run.needs.values())):
                 waiting.remove(run)
                 script = self._script(run)
                 process = subprocess.Popen(
@@ -194,7 +222,7 @@ class Work:
                 "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
                 **self.about,
             }
-            with written_aside(self.folder / name / "finished.json") as (partial,):
+            with written_aside(self._measured(name)) as (partial,):
                 partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         return behind
 
