@@ -9,6 +9,7 @@ from .attention_capture import AttentionMaps, capture_attention
 from .bottleneck_skip import AttentionToMemoryAndSelf
 from .continued_text import ContinuedText
 from .exported import load, save
+from .flexible_attention import FlexibleMemoryAttention
 from .global_memory import GlobalMemoryAttention
 from .head_classes import CLASSES, HeadShares, RowKind, head_shares, is_memory, shares_of
 from .language_model import SegmentLanguageModel
@@ -45,6 +46,7 @@ __all__ = [
     "ChunkedAttention",
     "ContinuedText",
     "DenseAttention",
+    "FlexibleMemoryAttention",
     "GlobalMemoryAttention",
     "GroupedAttention",
     "Groups",

@@ -7,7 +7,7 @@ from fairseq.models.roberta.model import base_architecture as roberta_architectu
 
 from ..errors import MemtxError
 from ..flags import presets, sizes
-from ..modules.gmat_attention import SCHEMES
+from ..modules.gmat_attention import KERNELS, SCHEMES
 from ..modules.gmat_encoder import segment_length
 
 STACK = ("compress_layers", "memory_layers", "decompress_layers")
@@ -34,6 +34,12 @@ def add(parser: ArgumentParser) -> None:
         "--sparse-attention",
         metavar="SCHEME",
         help=f"which tokens a token sees: one of {', '.join(SCHEMES)} (default: chunked)",
+    )
+    parser.add_argument(
+        "--attention-kernel",
+        metavar="KERNEL",
+        help="how the same is computed: groups, by fused attention in groups of tokens; or flex, "
+        "by FlexAttention, on a GPU and without attention dropout (default: groups)",
     )
     parser.add_argument(
         "--separate-memory-projections",
@@ -73,6 +79,7 @@ def check(args: Any) -> None:
             f"--sparse-attention {args.sparse_attention} is unknown: use one of "
             f"{', '.join(SCHEMES)}"
         )
+    check_kernel(args)
     for name in WHOLE_NUMBERS:
         least = 0 if name.endswith(("_tokens", "_layers", "_interval")) else 1
         if getattr(args, name) < least:
@@ -105,4 +112,26 @@ def check(args: Any) -> None:
     if segment_length(args.max_positions, args.segments) < 2:
         raise MemtxError(
             f"--max-positions {args.max_positions} is too short for --segments {args.segments}"
+        )
+
+
+def check_kernel(args: Any) -> None:
+    """Refuse FlexAttention where it cannot be."""
+    if args.attention_kernel not in KERNELS:
+        raise MemtxError(
+            f"--attention-kernel {args.attention_kernel} is unknown: use one of "
+            f"{', '.join(KERNELS)}"
+        )
+    if args.attention_kernel != "flex":
+        return
+    if args.sparse_attention == "lsh":
+        raise MemtxError(
+            "--attention-kernel flex has to know neighbours by their places, and "
+            "--sparse-attention lsh finds them by their keys: use chunked, window or none, or "
+            "leave the kernel out"
+        )
+    if args.attention_dropout:
+        raise MemtxError(
+            f"--attention-kernel flex drops no attention weights, and --attention-dropout is "
+            f"{args.attention_dropout}: set it to 0, or leave the kernel out"
         )

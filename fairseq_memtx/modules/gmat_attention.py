@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..memory import (
     ChunkedAttention,
     DenseAttention,
+    FlexibleMemoryAttention,
     GlobalMemoryAttention,
     HashedAttention,
     SparseAttention,
@@ -30,6 +31,12 @@ SCHEMES: dict[str, Callable[..., SparseAttention]] = {
         cfg.chunk_size, cfg.lsh_buckets, cfg.lsh_rounds, channels
     ),
     "none": lambda cfg, channels: DenseAttention(),
+}
+
+# Two ways to compute the same.
+KERNELS: dict[str, Callable[..., GlobalMemoryAttention]] = {
+    "groups": GlobalMemoryAttention,
+    "flex": FlexibleMemoryAttention,
 }
 
 
@@ -51,9 +58,8 @@ class GmatAttention(MultiheadAttention):
             qn_block_size=noise.pq_block_size,
         )
         self.memory_tokens = cfg.memory_tokens
-        self.attend = GlobalMemoryAttention(
-            cfg.memory_tokens, SCHEMES[cfg.sparse_attention](cfg, self.head_dim)
-        )
+        neighbours = SCHEMES[cfg.sparse_attention](cfg, self.head_dim)
+        self.attend = KERNELS[cfg.attention_kernel](cfg.memory_tokens, neighbours)
         self.memory_projections = nn.ModuleDict()
         if cfg.separate_memory_projections:
             for name in ("q_proj", "k_proj", "v_proj", "out_proj"):

@@ -1,6 +1,6 @@
 """How fast long documents are read: GMAT beside dense, sparse and local attention.
 
-Encoders of RoBERTa base's layers and 1,000 symbols, with dropout 0.1, without a head; see
+Encoders of RoBERTa base's layers and 1,000 symbols, without a head; see
 `benchmarks.long_document_models`.
 """
 
@@ -10,6 +10,8 @@ import torch
 from benchmarks.long_document_models import (
     BIGBIRD,
     DENSE,
+    FLEX,
+    FLEX_WINDOW,
     LONGFORMER,
     MODERNBERT,
     OURS,
@@ -22,7 +24,8 @@ from torch import Tensor, nn
 from .in_process import prints_json
 from .turns import Training, computing, side_by_side, table
 
-MODELS = (OURS, WINDOW, DENSE, MODERNBERT, LONGFORMER, BIGBIRD)
+MODELS = (OURS, WINDOW, DENSE, MODERNBERT, LONGFORMER, BIGBIRD)  # with dropout 0.1
+KERNELS = (OURS, FLEX, WINDOW, FLEX_WINDOW)  # without: FlexAttention drops no weights
 TOKENS = 16384  # of a batch, where a document is not longer
 BASE = Sizes(layers=12, channels=768, ffn_channels=3072, heads=12)
 TINY = Sizes(
@@ -36,15 +39,31 @@ def documents(
     device: str, _data: str, seconds: str, size: str, precisions: str, length: str
 ) -> Iterator[dict[str, Any]]:
     """Training steps, and forward passes alone, of documents of this length."""
+    yield from measured(MODELS, 0.1, device, seconds, size, precisions, length)
+
+
+@prints_json
+def kernels(
+    device: str, _data: str, seconds: str, size: str, precisions: str, length: str
+) -> Iterator[dict[str, Any]]:
+    """The same of FlexAttention beside groups."""
+    yield from measured(KERNELS, 0.0, device, seconds, size, precisions, length)
+
+
+def measured(
+    names: tuple[str, ...], dropout: float, device: str, seconds: str, size: str, precisions: str,
+    length: str,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Models beside each other: what is known so far, again and again."""
     sizes, tokens = (TINY, int(length)) if size == "tiny" else (BASE, TOKENS)
     shape = max(1, tokens // int(length)), int(length)
     numbers = torch.Generator().manual_seed(1)
     words = torch.randint(4, sizes.vocabulary, shape, generator=numbers).to(device)
     found: dict[str, Any] = {"table": []}
     models = {}
-    for name in MODELS:
+    for name in names:
         try:
-            models[name] = build(name, sizes, int(length), 0.1).to(device)
+            models[name] = build(name, sizes, int(length), dropout).to(device)
         except Exception as error:
             found["table"].append(f"  {name} was not built: {type(error).__name__}: {error}")
     for precision in precisions.split(","):

@@ -27,6 +27,8 @@ SAME = [
     ("rmt_lm transformer-xl", "", "cross_entropy", "fp16"),
     ("gmat_roberta chunked", "model.checkpoint_activations=true", "", "float32"),
     ("gmat_roberta lsh", "model.checkpoint_activations=true", "", "amp"),
+    ("gmat_roberta chunked", "model.attention_kernel=flex", "", "float32"),
+    ("gmat_roberta window", "model.attention_kernel=flex", "", "amp"),
     ("mem_transformer tokens", "dataset.num_workers=2", "", "float32"),
     ("mem_transformer tokens", "common.memory_efficient_fp16=true", "", "fp16"),
 ]
@@ -137,6 +139,8 @@ def speeds(wanted: Wanted) -> list[Trial]:
             "amp" if number else precisions, length, limit=DOCUMENT_LIMITS.get(length, 50))
         for number, length in enumerate(lengths)
     )  # fmt: skip
+    kernels = row("FlexAttention", "document_speed:kernels", "amp",
+                  lengths[0], limit=80)  # fmt: skip
     base = [] if wanted.quick else [row("translation, base", "speed:translation", three, "base")]
     return [
         row("language models", "speed:language_models", three, published),
@@ -144,6 +148,7 @@ def speeds(wanted: Wanted) -> list[Trial]:
         row("translation, small", "speed:translation", three, "small"),
         row("generation", "speed:generation", "tf32" if wanted.quick else "tf32,fp16"),
         *documents,
+        kernels,
         *base,
     ]
 

@@ -8,9 +8,11 @@ from conftest import batch, toy_task, words
 from fairseq.models import ARCH_CONFIG_REGISTRY
 from fairseq.models.roberta import RobertaModel
 from fairseq.modules import FairseqDropout
+from torch.nn.attention.flex_attention import flex_attention
 from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_memtx.errors import MemtxError
+from fairseq_memtx.memory import FlexibleMemoryAttention
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
 from fairseq_memtx.modules.quicken_dropout import QuickDropout
 
@@ -101,6 +103,26 @@ def test_a_chunk_of_everything_is_dense(flags):
     source = tokens(15, 9)
     torch.testing.assert_close(chunked(source)[0], dense(source)[0], rtol=0, atol=1e-12)
     assert not torch.allclose(build(**flags)(source)[0], dense(source)[0])
+
+
+@pytest.mark.parametrize("scheme", ["chunked", "window", "none"])
+@pytest.mark.parametrize("flags", [{}, COMPRESSED, {"segments": 2}, {"memory_tokens": 0}])
+def test_flex_attention_changes_nothing(scheme, flags, monkeypatch):
+    """As on a GPU, but spelled out in place of compiled; and on a CPU, where it is not used."""
+    source = tokens(30, 9)
+    real = source.ne(words().pad())
+    groups, flexible = (
+        build(sparse_attention=scheme, attention_kernel=kernel, **flags)
+        for kernel in ("groups", "flex")
+    )
+    wanted = groups(source)[0][real]
+    assert torch.equal(flexible(source)[0][real], wanted)
+    monkeypatch.setattr(
+        FlexibleMemoryAttention, "forward",
+        lambda self, *qkv_real_dropout: self.by_rule(*qkv_real_dropout[:4], flex_attention),
+    )  # fmt: skip
+    with torch.no_grad():
+        torch.testing.assert_close(flexible(source)[0][real], wanted, rtol=0, atol=1e-12)
 
 
 def test_memory_lets_every_token_see_every_other():
@@ -366,6 +388,12 @@ class TestLoading:
         ({"lsh_rounds": 0}, "--lsh-rounds 0 is too small"),
         ({"memory_tokens": -1}, "--memory-tokens -1 is too small: use 0 or more"),
         ({"sparse_attention": "strided"}, "strided is unknown: use one of chunked, window, lsh"),
+        ({"attention_kernel": "flash"}, "flash is unknown: use one of groups, flex"),
+        ({"attention_kernel": "flex", "sparse_attention": "lsh"}, "lsh finds them by their keys"),
+        (
+            {"attention_kernel": "flex", "attention_dropout": 0.1},
+            "drops no attention weights, and --attention-dropout is 0.1: set it to 0",
+        ),
         ({"encoder_attention_heads": 3}, "cannot be divided among --encoder-attention-heads 3"),
         ({"compress_layers": 1, "decompress_layers": 2}, "do not fit --encoder-layers 2"),
         ({"compress_layers": 1, "memory_layers": 1}, "at least one layer that compresses"),

@@ -26,3 +26,6 @@ class ChunkedAttention(GroupedAttention):
         visible = None if real is None else real.view(len(real), -1, 1, size)
         query, key, value = (torch.unflatten(x, 2, (-1, size)) for x in (query, key, value))
         return Groups(query, key, value, visible)
+
+    def near(self, place: Tensor, other: Tensor) -> Tensor:
+        return place // self.chunk_size == other // self.chunk_size

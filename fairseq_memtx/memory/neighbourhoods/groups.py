@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...errors import MemtxError
 from ..softmax_attention import attend
 from .scheme import SparseAttention
 
@@ -36,6 +37,14 @@ class GroupedAttention(SparseAttention):
 
         Arguments are those of `forward`. The last group may be filled up with padding.
         """
+
+    def near(self, place: Tensor, other: Tensor) -> Tensor:
+        """Whether tokens at these places are neighbours; for whole numbers that broadcast.
+
+        Raises:
+            MemtxError: where a scheme does not say; `FlexibleMemoryAttention` alone asks.
+        """
+        raise MemtxError(f"{type(self).__name__} has no `near`, which FlexAttention needs")
 
     def forward(
         self,

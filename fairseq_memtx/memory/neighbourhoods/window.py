@@ -35,5 +35,8 @@ class WindowAttention(GroupedAttention):
         )
         own = torch.arange(reach, device=query.device)
         theirs = torch.arange(-reach, 2 * reach, device=query.device)
-        near = (own[:, None] - theirs).abs() <= reach  # Q x K
+        near = self.near(own[:, None], theirs)  # Q x K
         return Groups(torch.unflatten(query, 2, (-1, reach)), key, value, real.unsqueeze(2) & near)
+
+    def near(self, place: Tensor, other: Tensor) -> Tensor:
+        return (place - other).abs() <= self.window_size // 2
