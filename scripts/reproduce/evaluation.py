@@ -95,7 +95,8 @@ def all_budgets(
     claims: list[Claim], folders: list[Path], work: Work, quick: bool
 ) -> dict[str, list[ClaimResult]]:
     """What is known of claims under each budget."""
+    experiments = {budget: Experiments(folders, budget, quick) for budget in BUDGETS}
     return {
-        budget: [evaluate(claim, Experiments(folders, budget, quick), work) for claim in claims]
-        for budget in BUDGETS
+        budget: [evaluate(claim, found, work) for claim in claims]
+        for budget, found in experiments.items()
     }

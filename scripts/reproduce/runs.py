@@ -72,6 +72,7 @@ class Experiments:
 
     def __init__(self, folders: list[Path], budget: str, quick: bool = False) -> None:
         self.folders, self.budget, self.quick = folders, budget, quick
+        self._contents: dict[str, dict[str, Any]] = {}  # a file is asked for by every seed
 
     def run(self, wanted: Mapping[str, Any], seed: int) -> Run:
         """A run that a claim wants: the name of an experiment, and values that differ from its own.
@@ -79,7 +80,9 @@ class Experiments:
         The budget's values replace the experiment's, and the claim's replace both.
         """
         name = wanted["experiment"]
-        content = self._content(name)
+        if name not in self._contents:
+            self._contents[name] = self._content(name)
+        content = self._contents[name]
         values = {
             **content.get("values", {}),
             **(content.get(self.budget) or {}),
