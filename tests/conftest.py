@@ -42,12 +42,18 @@ VARIANTS = ["tokens", "controller", "shared-controller", "bottleneck", "bottlene
 # What takes minutes goes first: begun last, it would leave one of two workers with nothing to do.
 LONGEST = [
     "tests/test_pages_run.py",
+    "tests/models/test_rmt_without_values.py",
     "tests/scripts/test_benchmark.py",
     "tests/scripts/test_gpu_check.py",
-    "tests/inspection/test_inspect.py",
-    "tests/flags/test_cpu_precision.py",
-    "tests/compat/test_data_parallel.py",
     "tests/test_several_workers.py",
+    "tests/scripts/test_reproduce.py",
+    "tests/models/test_compile_families.py",
+    "tests/test_restarts.py",
+    "tests/tasks/test_rmt_language_modeling.py",
+    "tests/compat/test_data_parallel.py",
+    "tests/inspection/test_inspect.py",
+    "tests/test_wheel.py",
+    "tests/test_two_hosts.py",
 ]
 
 
