@@ -265,7 +265,7 @@ def test_numbers_of_another_machine_are_no_files_to_go_on_with(tmp_path):
         needs={"before": {"experiment": "before"}},
     )
     before = {
-        "steps": {"make": "touch {folder}/made; echo {seed}"},
+        "steps": {"make": "sleep 1; touch {folder}/made; echo {seed}"},
         "measures": {"score": {"file": "make.log", "find": "([0-9])"}},
     }
     (folder / "experiments/before.yaml").write_text(yaml.safe_dump(before))
