@@ -116,6 +116,7 @@ def test_flex_attention_changes_nothing(scheme, flags, monkeypatch):
         for kernel in ("groups", "flex")
     )
     wanted = groups(source)[0][real]
+    assert any(isinstance(part, FlexibleMemoryAttention) for part in flexible.modules())
     assert torch.equal(flexible(source)[0][real], wanted)
     monkeypatch.setattr(
         FlexibleMemoryAttention, "forward",
