@@ -6,6 +6,9 @@ translation, the fused criterion, beside fairseq's with its own: the sizes of th
 log, sentences a second of beam 5, and the peak of memory of the process. ``bfloat16`` is ``--bf16``
 of this plugin, for fairseq's models too, which have none on a CPU without it. The plugin quickens
 fairseq's own beam search as well, so fairseq's model has a row with the plugin there.
+
+``--published PATH`` trains language models by ``train.py`` of https://github.com/booydar/LM-RMT as
+well, checked out at PATH, with its own Adam and in float32, which is all that it has on a CPU.
 """
 
 import argparse
@@ -22,8 +25,9 @@ import torch
 from fairseq.data import indexed_dataset
 from tqdm import tqdm
 
+from . import published_training
 from .command_process import run
-from .language_model import SHAPE
+from .language_model import PUBLISHED, SHAPE
 from .language_model import Sizes as LanguageModelSizes
 from .translation import SIZES, VOCABULARY
 from .turns import SEED, compare, dictionary, told
@@ -81,12 +85,17 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", nargs="+", choices=TABLES, default=list(TABLES), help="these tables"
     )
+    parser.add_argument(
+        "--published", type=Path, metavar="PATH", help="a checkout of github.com/booydar/LM-RMT"
+    )
     parser.add_argument("--tiny", action="store_true", help="amounts of a test, which say nothing")
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """By table and precision, speed and memory of every model, and how it compares."""
     amounts = TINY if arguments.tiny else Amounts()
+    if arguments.published:
+        published_training.script(arguments.published)  # or it would be missed minutes later
     found: dict[str, Any] = defaultdict(dict)
     with tempfile.TemporaryDirectory() as folder:
         write_data(Path(folder), amounts)
@@ -96,11 +105,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             for table in arguments.only
             for turn in TABLES[table](Path(folder), amounts, precision)
         ]
+        if arguments.published and "language-model" in arguments.only:
+            turns += published(Path(folder), amounts, arguments.precisions)
         for table, name, *_ in turns:
             found[table][name] = []
         for round_ in tqdm(range(arguments.rounds), desc="rounds", unit="round"):
             for table, name, command, line in turns if round_ % 2 else turns[::-1]:
-                found[table][name].append(run(command, line, Path(folder)))
+                if name == PUBLISHED:
+                    tokens = LanguageModelSizes.streams * LanguageModelSizes.segment
+                    turn = published_training.run(arguments.published, shlex.split(line), tokens)
+                else:
+                    turn = run(command, line, Path(folder))
+                found[table][name].append(turn)
     return {"amounts": asdict(amounts), "commands": summary(found)}
 
 
@@ -139,6 +155,24 @@ def language_models(folder: Path, amounts: Amounts, precision: str) -> Iterator[
         log = f"--max-update {amounts.updates} --log-interval {amounts.interval} --no-save"
         table = f"language model, training, {precision}, words/s"
         yield Turn(table, name, "fairseq-train", f"{line} {of_training(precision)} {log}")
+
+
+def published(folder: Path, amounts: Amounts, precisions: list[str]) -> Iterator[Turn]:
+    """The published training, a row of every precision's table, though it has one."""
+    sizes = LanguageModelSizes()
+    length = sizes.segment * sizes.streams * (amounts.updates + 2)
+    published_training.write_text(folder / "published", length, torch.Generator().manual_seed(SEED))
+    line = (
+        f"--data {folder}/published --dataset enwik8 --n_layer {sizes.layers} --n_head "
+        f"{sizes.heads} --d_model {sizes.channels} --d_head {sizes.channels // sizes.heads} "
+        f"--d_inner {sizes.ffn_channels} --dropout {sizes.dropout} --tgt_len {sizes.segment} "
+        f"--mem_len 0 --num_mem_tokens {sizes.memory_tokens} --mem_at_end --batch_size "
+        f"{sizes.streams} --optim adam --lr 1e-4 --clip 1 --scheduler constant --max_step "
+        f"{amounts.updates} --log-interval {amounts.interval} --seed {SEED} --debug --multi_gpu"
+    )
+    for precision in precisions:
+        table = f"language model, training, {precision}, words/s"
+        yield Turn(table, PUBLISHED, "train.py", line)
 
 
 def translators(folder: Path, amounts: Amounts, precision: str) -> Iterator[Turn]:
@@ -195,13 +229,17 @@ def summary(found: dict[str, dict[str, list[tuple[float, float]]]]) -> dict[str,
     rows: dict[str, Any] = defaultdict(dict)
     for table, of_models in found.items():
         baseline, *_ = of_models
-        theirs = [speed for speed, _ in of_models[baseline]]
+        others = [name for name in (baseline, PUBLISHED) if name in of_models]
         for name, turns in of_models.items():
             speeds = [speed for speed, _ in turns]
             rows[table][name] = {
                 "speed": statistics.median(speeds),
                 "mebibytes": statistics.median(peak for _, peak in turns),
-                **({} if name == baseline else {baseline: compare(speeds, theirs)}),
+                **{
+                    other: compare(speeds, [speed for speed, _ in of_models[other]])
+                    for other in others
+                    if other != name
+                },
             }
     return rows
 

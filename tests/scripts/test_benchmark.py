@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Callable
 
 import pytest
@@ -53,7 +54,38 @@ class MemTransformerLM(nn.Module):
         )
         return [mem_tokens + hidden.mean(0), loss.view_as(target)]
 """,
+    "train.py": """
+import argparse
+from pathlib import Path
+from mem_transformer import MemTransformerLM
+parser = argparse.ArgumentParser()
+for name in ["data", "dataset", "dropout", "optim", "lr", "clip", "scheduler", "seed"]:
+    parser.add_argument(f"--{name}")
+for name in ["n_layer", "n_head", "d_model", "d_head", "d_inner", "tgt_len", "mem_len",
+             "num_mem_tokens", "batch_size", "max_step", "log-interval"]:
+    parser.add_argument(f"--{name}", type=int, required=True)
+for name in ["mem_at_end", "debug", "multi_gpu"]:
+    parser.add_argument(f"--{name}", action="store_true", required=True)
+args = parser.parse_args()
+assert args.n_head * args.d_head == args.d_model and not args.mem_len
+symbols = {split: Path(args.data, f"{split}.txt").read_text().split()
+           for split in ("train", "valid", "test")}
+assert len(symbols["train"]) > args.batch_size * args.tgt_len * args.max_step
+for step in range(args.log_interval, args.max_step + 1, args.log_interval):
+    print(f"| epoch   1 step {step:>8d} | {step:>6d} batches | lr 0.0001 | ms/batch "
+          f"{7 if step == args.log_interval else 512:5.2f} | loss  5.34")
+Path("model.pt").open()  # it looks for a model that it has not saved
+""",
 }
+
+
+def published(folder: Path) -> Path:
+    """A checkout with the stand-in."""
+    for name, code in PUBLISHED.items():
+        file = folder / "checkout/pytorch" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(code)
+    return folder / "checkout"
 
 
 def test_translation_benchmark_reports_both_speeds(tmp_path):
@@ -73,13 +105,9 @@ def test_translation_benchmark_reports_both_speeds(tmp_path):
 
 
 def test_language_model_benchmark_reports_all_speeds(tmp_path):
-    for name, code in PUBLISHED.items():
-        file = tmp_path / "checkout/pytorch" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(code)
     output = benchmark(
         succeed, "language_model", "--tiny", "--rounds", 1,
-        "--published", tmp_path / "checkout", "--json", tmp_path / "speed.json",
+        "--published", published(tmp_path), "--json", tmp_path / "speed.json",
     )  # fmt: skip
     result = json.loads((tmp_path / "speed.json").read_text())
     assert (result["benchmark"], result["rounds"], result["seed"]) == ("language_model", 1, 1)
@@ -130,10 +158,15 @@ def test_commands_of_fairseq_by_their_own_logs(tmp_path):
     speed = tmp_path / "speed.json"
     output = benchmark(
         succeed, "fairseq_commands", "--tiny", "--rounds", 1, "--precisions", "float32",
-        "--json", speed,
+        "--json", speed, "--published", published(tmp_path),
     )  # fmt: skip
     tables = json.loads(speed.read_text())["commands"]
-    assert [len(rows) for rows in tables.values()] == [3, 2, 3]
+    assert [len(rows) for rows in tables.values()] == [4, 2, 3]
+    models = tables["language model, training, float32, words/s"]
+    assert models["published"]["speed"] == pytest.approx(1000 * 8 * 128 / 512)
+    for name in models.keys() - {"published"}:
+        ratio = models[name]["speed"] / models["published"]["speed"]
+        assert models[name]["published"]["ratio"] == pytest.approx(ratio)
     for rows in tables.values():
         baseline, *others = rows
         for name in others:
@@ -143,10 +176,13 @@ def test_commands_of_fairseq_by_their_own_logs(tmp_path):
             assert rows[name]["mebibytes"] > 100
 
 
-def test_wrong_published_path_is_told_in_one_line(tmp_path):
-    line = benchmark(fail, "language_model", "--tiny", "--published", tmp_path)
+@pytest.mark.parametrize(
+    ("name", "file"), [("language_model", "mem_transformer.py"), ("fairseq_commands", "train.py")]
+)
+def test_wrong_published_path_is_told_in_one_line(name, file, tmp_path):
+    line = benchmark(fail, name, "--tiny", "--published", tmp_path, "--rounds", 1)
     assert line == (
-        f"fairseq-memtx: error: there is no {tmp_path}/pytorch/mem_transformer.py: give "
+        f"fairseq-memtx: error: there is no {tmp_path}/pytorch/{file}: give "
         "--published a checkout of https://github.com/booydar/LM-RMT"
     )
 
