@@ -82,6 +82,11 @@ class GmatRobertaModel(RobertaModel):
             "--sparse-attention lsh alone has them",
             when=lambda args: args.sparse_attention != "lsh",
         ),
+        Ignored(
+            "attention_kernel",
+            "without memory, --sparse-attention none is fairseq's RoBERTa",
+            when=lambda args: is_roberta(args),
+        ),
     )
 
     def __init__(self, args, encoder) -> None:
@@ -172,12 +177,16 @@ class GmatRobertaModel(RobertaModel):
             raise surgery.misfit(self, state_dict) from cause
 
 
+def is_roberta(args: Any) -> bool:
+    """Whether nothing of GMAT is asked for."""
+    return not args.memory_tokens and args.sparse_attention == "none"
+
+
 class GmatRobertaEncoder(RobertaEncoder):
     """RoBERTa's encoder and masked-word head around a `GlobalMemoryEncoder`."""
 
     def build_encoder(self, args, dictionary, embed_tokens) -> nn.Module:
-        plain = not args.memory_tokens and args.sparse_attention == "none"
-        kind = TransformerEncoder if plain else GlobalMemoryEncoder
+        kind = TransformerEncoder if is_roberta(args) else GlobalMemoryEncoder
         return kind(args, dictionary, embed_tokens).apply(init_bert_params)
 
 

@@ -109,6 +109,8 @@ def test_a_chunk_of_everything_is_dense(flags):
 @pytest.mark.parametrize("flags", [{}, COMPRESSED, {"segments": 2}, {"memory_tokens": 0}])
 def test_flex_attention_changes_nothing(scheme, flags, monkeypatch):
     """As on a GPU, but spelled out in place of compiled; and on a CPU, where it is not used."""
+    if flags == {"memory_tokens": 0} and scheme == "none":
+        pytest.skip("fairseq's own model")
     source = tokens(30, 9)
     real = source.ne(words().pad())
     groups, flexible = (

@@ -277,6 +277,7 @@ def test_speed_in_its_short_form_on_a_cpu(tmp_path):
     for name, models in {
         "language models": 6,
         "documents of 32": 6,
+        "FlexAttention": 4,
         "translation, small": 2,
     }.items():
         rows = next(of for key, of in figures[f"speed: {name}"].items() if "amp" in key)
