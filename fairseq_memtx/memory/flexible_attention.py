@@ -16,13 +16,12 @@ from torch import Tensor
 from ..errors import MemtxError
 from .global_memory import GlobalMemoryAttention
 from .neighbourhoods import GroupedAttention
-from .softmax_attention import identity_rows
 
 logger = logging.getLogger(__name__)
 
 
 class FlexibleMemoryAttention(GlobalMemoryAttention):
-    """`GlobalMemoryAttention` by FlexAttention; on a CPU the ordinary way, which is said once.
+    """`GlobalMemoryAttention` by FlexAttention; without a GPU the ordinary way, which is said once.
 
     Args:
         memory_tokens: ``M``.
@@ -46,13 +45,13 @@ class FlexibleMemoryAttention(GlobalMemoryAttention):
         """Attend; see `GlobalMemoryAttention.forward`.
 
         Raises:
-            MemtxError: if weights are to be dropped, on a GPU.
+            MemtxError: if weights are to be dropped.
         """
-        if query.device.type == "cpu":
-            _say_once()
-            return super().forward(query, key, value, real, dropout)
         if dropout:
             raise MemtxError("FlexAttention drops no attention weights: set their dropout to 0")
+        if query.device.type != "cuda":
+            _say_once()
+            return super().forward(query, key, value, real)
         return self.by_rule(query, key, value, real, _compiled())
 
     def by_rule(
@@ -90,17 +89,6 @@ class FlexibleMemoryAttention(GlobalMemoryAttention):
             self._blocks = (rows, device), made
         return self._blocks[1]
 
-    def attention_map(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        real: Tensor | None = None,
-        dropout: float = 0.0,
-    ) -> Tensor:
-        """Who reads whom; see `GlobalMemoryAttention.attention_map`."""
-        return super().forward(query, key, identity_rows(query, key.size(2)), real)
-
 
 @cache
 def _compiled() -> Callable[..., Tensor]:
@@ -111,4 +99,4 @@ def _compiled() -> Callable[..., Tensor]:
 
 @cache
 def _say_once() -> None:
-    logger.info("FlexAttention is for GPUs: on this CPU tokens are laid out in groups")
+    logger.info("FlexAttention is for GPUs: here tokens are laid out in groups")

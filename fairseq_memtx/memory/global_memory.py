@@ -67,4 +67,7 @@ class GlobalMemoryAttention(nn.Module):
         dropout: float = 0.0,
     ) -> Tensor:
         """Who reads whom, before dropout, ``B x H x N x N``; see `forward`."""
-        return self.forward(query, key, identity_rows(query, key.size(2)), real)
+        # In groups, whatever computes the rest: the values here are as wide as the text is long.
+        return GlobalMemoryAttention.forward(
+            self, query, key, identity_rows(query, key.size(2)), real
+        )

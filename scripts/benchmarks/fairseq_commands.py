@@ -16,8 +16,9 @@ import shlex
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,8 +72,7 @@ class Turn(NamedTuple):
 
     table: str
     model: str
-    command: str
-    flags: str
+    take: Callable[[], tuple[float, float]]  # gives speed, and MiB at the peak
 
 
 # fairseq without the plugin leaves out what is not a multiple of eight sentences.
@@ -106,17 +106,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             for turn in TABLES[table](Path(folder), amounts, precision)
         ]
         if arguments.published and "language-model" in arguments.only:
-            turns += published(Path(folder), amounts, arguments.precisions)
+            turns += published(Path(folder), amounts, arguments)
         for table, name, *_ in turns:
             found[table][name] = []
         for round_ in tqdm(range(arguments.rounds), desc="rounds", unit="round"):
-            for table, name, command, line in turns if round_ % 2 else turns[::-1]:
-                if name == PUBLISHED:
-                    tokens = LanguageModelSizes.streams * LanguageModelSizes.segment
-                    turn = published_training.run(arguments.published, shlex.split(line), tokens)
-                else:
-                    turn = run(command, line, Path(folder))
-                found[table][name].append(turn)
+            for table, name, take in turns if round_ % 2 else turns[::-1]:
+                found[table][name].append(take())
     return {"amounts": asdict(amounts), "commands": summary(found)}
 
 
@@ -154,10 +149,11 @@ def language_models(folder: Path, amounts: Amounts, precision: str) -> Iterator[
         line = f"{folder}/lm --batch-size 8 --criterion cross_entropy {sizes} {flags}"
         log = f"--max-update {amounts.updates} --log-interval {amounts.interval} --no-save"
         table = f"language model, training, {precision}, words/s"
-        yield Turn(table, name, "fairseq-train", f"{line} {of_training(precision)} {log}")
+        line = f"{line} {of_training(precision)} {log}"
+        yield Turn(table, name, partial(run, "fairseq-train", line, folder))
 
 
-def published(folder: Path, amounts: Amounts, precisions: list[str]) -> Iterator[Turn]:
+def published(folder: Path, amounts: Amounts, asked: argparse.Namespace) -> Iterator[Turn]:
     """The published training, a row of every precision's table, though it has one."""
     sizes = LanguageModelSizes()
     length = sizes.segment * sizes.streams * (amounts.updates + 2)
@@ -170,9 +166,10 @@ def published(folder: Path, amounts: Amounts, precisions: list[str]) -> Iterator
         f"{sizes.streams} --optim adam --lr 1e-4 --clip 1 --scheduler constant --max_step "
         f"{amounts.updates} --log-interval {amounts.interval} --seed {SEED} --debug --multi_gpu"
     )
-    for precision in precisions:
-        table = f"language model, training, {precision}, words/s"
-        yield Turn(table, PUBLISHED, "train.py", line)
+    tokens = sizes.streams * sizes.segment
+    take = partial(published_training.run, asked.published, shlex.split(line), tokens)
+    for precision in asked.precisions:
+        yield Turn(f"language model, training, {precision}, words/s", PUBLISHED, take)
 
 
 def translators(folder: Path, amounts: Amounts, precision: str) -> Iterator[Turn]:
@@ -181,7 +178,8 @@ def translators(folder: Path, amounts: Amounts, precision: str) -> Iterator[Turn
     for name in TRANSLATORS:
         log = f"--max-update {updates} --log-interval {interval} --no-save"
         table = f"translation, training, {precision}, words/s"
-        yield Turn(table, name, "fairseq-train", f"{translator(folder, name, precision)} {log}")
+        line = f"{translator(folder, name, precision)} {log}"
+        yield Turn(table, name, partial(run, "fairseq-train", line, folder))
 
 
 def searches(folder: Path, amounts: Amounts, precision: str) -> Iterator[Turn]:
@@ -198,11 +196,12 @@ def searches(folder: Path, amounts: Amounts, precision: str) -> Iterator[Turn]:
             continue  # fairseq's own knows of no bfloat16 on a CPU
         model = name.partition(",")[0]
         words = f"--min-len {amounts.words} --max-len-a 0 --max-len-b {amounts.words}"
-        yield Turn(
-            f"translation, beam 5, {precision}, sentences/s", name, "fairseq-generate",
+        line = (
             f"{folder}/mt --path {saved(folder, model, precision)}/checkpoint_last.pt --beam 5 "
-            f"--batch-size 16 {words} --cpu --num-workers 0 {PRECISIONS[precision]} {plugin}",
-        )  # fmt: skip
+            f"--batch-size 16 {words} --cpu --num-workers 0 {PRECISIONS[precision]} {plugin}"
+        )
+        table = f"translation, beam 5, {precision}, sentences/s"
+        yield Turn(table, name, partial(run, "fairseq-generate", line, folder))
 
 
 TABLES = {"language-model": language_models, "translation": translators, "beams": searches}

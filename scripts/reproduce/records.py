@@ -1,6 +1,7 @@
 """What runs measured, as a file that other machines go on from: a line a run."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,5 +46,8 @@ def _whole(record: Any) -> bool:
     return (
         isinstance(record, dict)
         and all(isinstance(record.get(name), kind) for name, kind in TOLD.items())
-        and all(isinstance(value, (int, float)) for value in record["measures"].values())
+        and all(
+            isinstance(value, (int, float)) and math.isfinite(value)
+            for value in record["measures"].values()
+        )
     )

@@ -32,6 +32,7 @@ if [ ! -e {done} ]; then
     touch {done}
 fi
 """
+FINISHED = "finished.json"
 POLLING = 0.2  # seconds between looks at what is running
 ENDING = 5  # seconds that a run has to end by itself
 
@@ -55,23 +56,24 @@ class Work:
         self.running: dict[str, tuple[Run, subprocess.Popen, float]] = {}
 
     def finished(self, run: Run) -> dict[str, Any] | None:
-        """What a run measured, and when and where; None before it is finished."""
-        return self.finished_by_name(run.name)
+        """What a run measured, and when and where; None before it is finished.
+
+        One that lacks a measure, which its experiment got later, is not; its steps are.
+        """
+        return _whole(run, self.finished_by_name(run.name))
 
     def finished_by_name(self, name: str) -> dict[str, Any] | None:
         """The same, by the name of its folder."""
-        path = self._measured(name)
-        if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))
-        return self.known.get(name)
+        return self._measured(name) or self.known.get(name)
 
-    def _measured(self, name: str) -> Path:
-        """The file of what a run measured here: it is there once the run is finished."""
-        return self.folder / name / "finished.json"
+    def _measured(self, name: str) -> dict[str, Any] | None:
+        """What a run measured here."""
+        path = self.folder / name / FINISHED
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def _here(self, run: Run) -> bool:
-        """Whether a run left its files here, for others that need them."""
-        return self._measured(run.name).exists()
+        """Whether a run was finished here, with its files for others that need them."""
+        return _whole(run, self._measured(run.name)) is not None
 
     def failed(self, run: Run) -> str | None:
         """Why a run failed, or one that it needs."""
@@ -222,7 +224,7 @@ class Work:
                 "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
                 **self.about,
             }
-            with written_aside(self._measured(name)) as (partial,):
+            with written_aside(self.folder / name / FINISHED) as (partial,):
                 partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         return behind
 
@@ -249,3 +251,8 @@ class Work:
             ):
                 time.sleep(0.05)
         self.running.clear()
+
+
+def _whole(run: Run, record: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What was recorded of a run, if it has all measures."""
+    return record if record and run.measures.keys() <= record["measures"].keys() else None

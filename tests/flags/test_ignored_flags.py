@@ -63,7 +63,7 @@ SEEN_ELSEWHERE = {
     "encoder_embed_path": "in what fairseq begins with",
     "decoder_embed_path": "in what fairseq begins with",
     "load_checkpoint_heads": "while a checkpoint is loaded, tests/models/test_gmat_roberta.py",
-    "attention_kernel": "on a GPU; on a CPU, tests/memory/test_flexible_attention.py",
+    "attention_kernel": "on a GPU; elsewhere, tests/memory/test_flexible_attention.py",
     "inspect_interval": "in what is logged, tests/models/test_training_watch.py",
 }
 # What an adaptive Transformer-XL does anyway.

@@ -110,9 +110,8 @@ def test_on_a_cpu_it_is_the_ordinary_way_and_says_so_once(caplog):
     groups = GlobalMemoryAttention(3, ChunkedAttention(8))
     assert all(torch.equal(result, groups(*qkv, real)) for result in results)
     assert [record.message for record in caplog.records] == [
-        "FlexAttention is for GPUs: on this CPU tokens are laid out in groups"
+        "FlexAttention is for GPUs: here tokens are laid out in groups"
     ]
-    assert torch.equal(attention.attention_map(*qkv, real), groups.attention_map(*qkv, real))
 
 
 def test_a_scheme_that_does_not_say_who_is_near():
@@ -123,7 +122,16 @@ def test_a_scheme_that_does_not_say_who_is_near():
         FlexibleMemoryAttention(1, Halves(3)).blocks(9, torch.device("cpu"))
 
 
-def test_elsewhere_it_drops_no_weights_and_says_so():
-    query = torch.empty(1, 1, 5, 4, device="meta")
+def test_attention_maps_are_not_flexible(monkeypatch):
+    """On a GPU, where `forward` would be."""
+    monkeypatch.setattr(FlexibleMemoryAttention, "forward", None)
+    qkv, real, _ = inputs(3, 17, padded=True)
+    expected = GlobalMemoryAttention(3, ChunkedAttention(8)).attention_map(*qkv, real)
+    found = FlexibleMemoryAttention(3, ChunkedAttention(8)).attention_map(*qkv, real)
+    assert torch.equal(found, expected)
+
+
+def test_it_drops_no_weights_and_says_so():
+    query = torch.empty(1, 1, 5, 4)
     with pytest.raises(MemtxError, match="FlexAttention drops no attention weights"):
         FlexibleMemoryAttention(1, DenseAttention())(query, query, query, dropout=0.1)
