@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import MemtxError
 from .global_memory import GlobalMemoryAttention
 from .neighbourhoods import GroupedAttention
 
@@ -45,10 +44,10 @@ class FlexibleMemoryAttention(GlobalMemoryAttention):
         """Attend; see `GlobalMemoryAttention.forward`.
 
         Raises:
-            MemtxError: if weights are to be dropped.
+            ValueError: if weights are to be dropped.
         """
         if dropout:
-            raise MemtxError("FlexAttention drops no attention weights: set their dropout to 0")
+            raise ValueError("FlexAttention drops no attention weights: set their dropout to 0")
         if query.device.type != "cuda":
             _say_once()
             return super().forward(query, key, value, real)

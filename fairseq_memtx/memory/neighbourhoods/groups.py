@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...errors import MemtxError
 from ..softmax_attention import attend
 from .scheme import SparseAttention
 
@@ -42,9 +41,9 @@ class GroupedAttention(SparseAttention):
         """Whether tokens at these places are neighbours; for whole numbers that broadcast.
 
         Raises:
-            MemtxError: where a scheme does not say; `FlexibleMemoryAttention` alone asks.
+            NotImplementedError: where a scheme does not say; `FlexibleMemoryAttention` alone asks.
         """
-        raise MemtxError(f"{type(self).__name__} has no `near`, which FlexAttention needs")
+        raise NotImplementedError(f"{type(self).__name__} has no `near`, which FlexAttention needs")
 
     def forward(
         self,
