@@ -7,6 +7,7 @@ set -euo pipefail
 source "$(dirname "$0")/environment.sh"
 
 export OMP_NUM_THREADS=1 # tiny models crawl when OpenMP's threads spin
+unset PYTHONDONTWRITEBYTECODE # or each of a thousand processes compiles the plugin anew
 ruff check .
 ruff format --check --quiet . || memtx_fail "run 'ruff format .'"
 mypy
