@@ -90,9 +90,6 @@ def test_what_is_published_stays_beside_what_is_new(tmp_path, monkeypatch):
     assert len(json.loads(published.read_text())) == 12
 
 
-@pytest.mark.xfail(
-    reason="the page is older than the file of its runs: --publish makes both of them", strict=True
-)
 def test_the_published_page_is_what_its_runs_say(tmp_path):
     """Nobody has written into it, and no claim or experiment is newer than it."""
     work = Work(tmp_path, None, {}, read_records(PUBLISHED_RUNS))
