@@ -1,4 +1,4 @@
-"""GMAT: equality with RoBERTa and dense attention, who reaches whom, compression, loading."""
+"""GMAT: equality with RoBERTa and dense attention, who reaches whom, compression, segments."""
 
 from argparse import Namespace
 from itertools import product
@@ -12,7 +12,6 @@ from fairseq.modules import FairseqDropout
 from torch.nn.attention.flex_attention import flex_attention
 from torch.utils.flop_counter import FlopCounterMode
 
-from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.memory import FlexibleMemoryAttention
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
 from fairseq_memtx.modules.quicken_dropout import QuickDropout
@@ -322,104 +321,6 @@ class TestSegments:
         features, extra = model(tokens(25), features_only=True, return_all_hiddens=True)
         assert [tuple(state.shape) for state in extra["inner_states"]] == [(25, 1, 16)] * 3
         torch.testing.assert_close(extra["inner_states"][-1].transpose(0, 1), features)
-
-
-class TestLoading:
-    def test_robertas_weights_and_positions(self):
-        theirs = build_roberta(max_positions=10)
-        ours = build(memory_tokens=3, max_positions=25)
-        ours.load_state_dict(theirs.state_dict())
-        old = theirs.encoder.sentence_encoder.embed_positions.weight
-        new = ours.encoder.sentence_encoder.embed_positions.weight
-        assert torch.equal(new[:2], old[:2])
-        for place in range(25):
-            assert torch.equal(new[2 + place], old[2 + place % 10])
-        for name, weight in theirs.state_dict().items():
-            if "embed_positions" not in name:
-                assert torch.equal(ours.state_dict()[name], weight), name
-
-    def test_names_of_old_checkpoints(self):
-        state = build_roberta().state_dict()
-        old = {
-            name.replace("encoder.", "decoder.", 1).replace(
-                "layernorm_embedding", "emb_layer_norm"
-            ): weight
-            for name, weight in state.items()
-        }
-        ours = build()
-        ours.load_state_dict(old)
-        assert torch.equal(
-            ours.encoder.sentence_encoder.layernorm_embedding.weight,
-            state["encoder.sentence_encoder.layernorm_embedding.weight"],
-        )
-
-    def test_separate_projections_begin_as_copies(self):
-        ours, theirs = build(separate_memory_projections=True), build()
-        ours.load_state_dict(theirs.state_dict())
-        source = tokens(11, 7)
-        torch.testing.assert_close(ours(source)[0], theirs(source)[0], rtol=0, atol=1e-12)
-
-    def test_another_number_of_memory_tokens(self):
-        large, small = build(memory_tokens=5), build(memory_tokens=2, seed=2)
-        small.load_state_dict(large.state_dict())
-        weights = (m.encoder.sentence_encoder.memory.weight for m in (small, large))
-        assert torch.equal(next(weights), next(weights)[:2])
-
-    def test_token_heads_come_and_go(self, caplog):
-        with_head = build()
-        with_head.register_token_head("tags", 5)
-        with_head.double()
-        without = build(seed=2)
-        without.load_state_dict(with_head.state_dict())
-        assert "token_heads.tags.out_proj.weight of the checkpoint is left out" in caplog.text
-        with_head.load_state_dict(without.state_dict())
-        assert "token_heads.tags.out_proj.weight is newly initialised" in caplog.text
-
-    def test_refused(self):
-        with pytest.raises(MemtxError, match=r"has 40 positions and the model 20: give --max-pos"):
-            build(max_positions=20).load_state_dict(build_roberta().state_dict())
-        with pytest.raises(MemtxError, match=r"of another model: .* have another shape"):
-            build(encoder_embed_dim=32).load_state_dict(build_roberta().state_dict())
-        other = build(dictionary=words(33))
-        with pytest.raises(MemtxError, match=r"have another shape \(such as .*\).*dictionaries"):
-            build().load_state_dict(other.state_dict())
-
-
-@pytest.mark.parametrize(
-    ("flags", "says"),
-    [
-        ({"chunk_size": 0}, "--chunk-size 0 is too small: use 1 or more"),
-        ({"window_size": -2}, "--window-size -2 is too small: use 1 or more"),
-        ({"window_size": 7}, "--window-size 7 is odd"),
-        ({"lsh_buckets": 5}, "--lsh-buckets 5 is odd"),
-        ({"lsh_rounds": 0}, "--lsh-rounds 0 is too small"),
-        ({"memory_tokens": -1}, "--memory-tokens -1 is too small: use 0 or more"),
-        ({"sparse_attention": "strided"}, "strided is unknown: use one of chunked, window, lsh"),
-        ({"attention_kernel": "flash"}, "flash is unknown: use one of groups, flex"),
-        ({"attention_kernel": "flex", "sparse_attention": "lsh"}, "lsh finds them by their keys"),
-        (
-            {"attention_kernel": "flex", "attention_dropout": 0.1},
-            "drops no attention weights, and --attention-dropout is 0.1: set it to 0",
-        ),
-        ({"encoder_attention_heads": 3}, "cannot be divided among --encoder-attention-heads 3"),
-        ({"compress_layers": 1, "decompress_layers": 2}, "do not fit --encoder-layers 2"),
-        ({"compress_layers": 1, "memory_layers": 1}, "at least one layer that compresses"),
-        ({**COMPRESSED, "memory_tokens": 0}, "compression .* needs memory"),
-        ({"segments": 2, "memory_tokens": 0}, "--segments 2 needs memory"),
-        ({"segments": 0}, "--segments 0 is too small"),
-        ({"separate_memory_projections": True, "memory_tokens": 0}, "needs memory"),
-        ({"max_positions": 1, "segments": 2}, "--max-positions 1 is too short for --segments 2"),
-    ],
-)
-def test_flags_that_make_no_sense(flags, says):
-    with pytest.raises(MemtxError, match=says):
-        build(**flags)
-
-
-@pytest.mark.parametrize("flags", [{}, {"segments": 2}, {"memory_tokens": 0, "segments": 1}])
-def test_documents_that_are_too_long(flags):
-    with pytest.raises(MemtxError, match=r"41 tokens is longer than --max-positions 40: shorten"):
-        build(**flags)(tokens(41))
 
 
 def test_weights_never_reach_the_sparse_scheme_by_fairseqs_own_attention(monkeypatch):
