@@ -15,10 +15,12 @@ import torch
 from fairseq_memtx.errors import MemtxError
 
 # It takes the version of CUDA to pieces, of which a torch without CUDA has none; it finds its other
-# files from its own folder; and in the end it looks for a model that it has not saved.
+# files from its own folder; it keeps its text as a pickle, which torch does not read again; and in
+# the end it looks for a model that it has not saved.
 BEGINNING = """
 import resource, runpy, sys, torch
 torch.version.cuda = torch.version.cuda or "0.0"
+torch.save = lambda *saved: None
 sys.path[:0] = [".", "utils"]
 try:
     runpy.run_path("train.py", run_name="__main__")

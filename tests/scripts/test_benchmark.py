@@ -56,6 +56,7 @@ class MemTransformerLM(nn.Module):
 """,
     "train.py": """
 import argparse
+import torch
 from pathlib import Path
 from mem_transformer import MemTransformerLM
 parser = argparse.ArgumentParser()
@@ -70,6 +71,9 @@ args = parser.parse_args()
 assert args.n_head * args.d_head == args.d_model and not args.mem_len
 symbols = {split: Path(args.data, f"{split}.txt").read_text().split()
            for split in ("train", "valid", "test")}
+cache = Path(args.data, "cache.pt")
+torch.save(symbols, cache)
+assert not cache.exists(), "a pickle, which torch would not read in the next round"
 assert len(symbols["train"]) > args.batch_size * args.tgt_len * args.max_step
 for step in range(args.log_interval, args.max_step + 1, args.log_interval):
     print(f"| epoch   1 step {step:>8d} | {step:>6d} batches | lr 0.0001 | ms/batch "
