@@ -50,8 +50,8 @@ def test_a_signal_ends_all_commands_of_a_recipe(recipe, number):
         cwd=recipe,
         stdout=subprocess.PIPE,
         text=True,
-        # As in a terminal; what runs in the background ignores it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # As in a terminal; what runs in the background, or by nohup, ignores it, and bash with it.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     files = [recipe / name for name in ("one", "two")]
     wait_for(lambda: all(file.exists() and file.read_text().endswith(" ") for file in files))

@@ -67,7 +67,7 @@ SMALL = {
     "fairseq-hydra-train": "optimization.max_update=1 dataset.num_workers=0 common.cpu=true",
     "fairseq-memtx write": "--length 8",
     "fairseq-memtx translate": "--max-len-b 6",
-    "fairseq-memtx prepare numbers": "--pairs 48 --held-out 16",
+    "fairseq-memtx prepare numbers": "--pairs 144 --held-out 40",
     "fairseq-memtx inspect": "--examples 4 --parts head_classes",
 }
 # What is put there where a flag was given, so that it has another value.
