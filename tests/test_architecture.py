@@ -9,12 +9,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pytest
 import torch
 from conftest import ROOT, memtx, words
 from torch import Tensor
 
 from fairseq_memtx.commands import main
 from fairseq_memtx.commands.parser import add_command
+from fairseq_memtx.errors import MemtxError
 from fairseq_memtx.memory import GroupedAttention, Groups, capture_attention
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
 from fairseq_memtx.modules import gmat_attention
@@ -128,6 +130,9 @@ def test_a_sparse_scheme_is_a_class_and_a_line(monkeypatch):
     ((weights,),) = maps.values()
     assert not weights[0, 0, 1:4, 4:].any(), "a token sees no token of the other half"
     torch.testing.assert_close(weights.sum(-1), torch.ones(1, 2, 7))
+    args.attention_kernel = "flex"
+    with pytest.raises(MemtxError, match="halves does not tell: use one that does"):
+        GmatRobertaModel.build_model(args, task)
 
 
 def test_a_command_is_a_file_and_a_name(monkeypatch, capsys):

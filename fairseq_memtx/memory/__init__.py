@@ -20,6 +20,7 @@ from .neighbourhoods import (
     GroupedAttention,
     Groups,
     HashedAttention,
+    PlacedAttention,
     SparseAttention,
     WindowAttention,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Layers",
     "MemoryStatistics",
     "MemoryTokens",
+    "PlacedAttention",
     "Reading",
     "RelativeAttention",
     "RowKind",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .global_memory import GlobalMemoryAttention
-from .neighbourhoods import GroupedAttention
+from .neighbourhoods import PlacedAttention
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ class FlexibleMemoryAttention(GlobalMemoryAttention):
         neighbours: a scheme in which the places of two tokens tell whether they are neighbours.
     """
 
-    neighbours: GroupedAttention
+    neighbours: PlacedAttention
 
-    def __init__(self, memory_tokens: int, neighbours: GroupedAttention) -> None:
+    def __init__(self, memory_tokens: int, neighbours: PlacedAttention) -> None:
         super().__init__(memory_tokens, neighbours)
         self._blocks: tuple[Any, Any] = None, None  # for which rows and device, and what they are
 

@@ -122,15 +122,7 @@ def check_kernel(args: Any) -> None:
             f"--attention-kernel {args.attention_kernel} is unknown: use one of "
             f"{', '.join(KERNELS)}"
         )
-    if args.attention_kernel != "flex":
-        return
-    if args.sparse_attention == "lsh":
-        raise MemtxError(
-            "--attention-kernel flex has to know neighbours by their places, and "
-            "--sparse-attention lsh finds them by their keys: use chunked, window or none, or "
-            "leave the kernel out"
-        )
-    if args.attention_dropout:
+    if args.attention_kernel == "flex" and args.attention_dropout:
         raise MemtxError(
             f"--attention-kernel flex drops no attention weights, and --attention-dropout is "
             f"{args.attention_dropout}: set it to 0, or leave the kernel out"

@@ -13,12 +13,14 @@ from fairseq.modules import MultiheadAttention
 from fairseq.modules.quant_noise import quant_noise
 from torch import Tensor, nn
 
+from ..errors import MemtxError
 from ..memory import (
     ChunkedAttention,
     DenseAttention,
     FlexibleMemoryAttention,
     GlobalMemoryAttention,
     HashedAttention,
+    PlacedAttention,
     SparseAttention,
     WindowAttention,
 )
@@ -59,6 +61,12 @@ class GmatAttention(MultiheadAttention):
         )
         self.memory_tokens = cfg.memory_tokens
         neighbours = SCHEMES[cfg.sparse_attention](cfg, self.head_dim)
+        if cfg.attention_kernel == "flex" and not isinstance(neighbours, PlacedAttention):
+            raise MemtxError(
+                "--attention-kernel flex has to know neighbours by their places, and "
+                f"--sparse-attention {cfg.sparse_attention} does not tell: use one that does "
+                "(chunked, window, none), or leave the kernel out"
+            )
         self.attend = KERNELS[cfg.attention_kernel](cfg.memory_tokens, neighbours)
         self.memory_projections = nn.ModuleDict()
         if cfg.separate_memory_projections:

@@ -18,7 +18,6 @@ from fairseq_memtx.memory import (
     DenseAttention,
     FlexibleMemoryAttention,
     GlobalMemoryAttention,
-    GroupedAttention,
     WindowAttention,
     flexible_attention,
 )
@@ -112,14 +111,6 @@ def test_on_a_cpu_it_is_the_ordinary_way_and_says_so_once(caplog):
     assert [record.message for record in caplog.records] == [
         "FlexAttention is for GPUs: here tokens are laid out in groups"
     ]
-
-
-def test_a_scheme_that_does_not_say_who_is_near():
-    class Halves(ChunkedAttention):
-        near = GroupedAttention.near
-
-    with pytest.raises(NotImplementedError, match="Halves has no `near`"):
-        FlexibleMemoryAttention(1, Halves(3)).blocks(9, torch.device("cpu"))
 
 
 def test_attention_maps_are_not_flexible(monkeypatch):

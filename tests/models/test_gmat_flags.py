@@ -17,7 +17,7 @@ from fairseq_memtx.errors import MemtxError
         ({"memory_tokens": -1}, "--memory-tokens -1 is too small: use 0 or more"),
         ({"sparse_attention": "strided"}, "strided is unknown: use one of chunked, window, lsh"),
         ({"attention_kernel": "flash"}, "flash is unknown: use one of groups, flex"),
-        ({"attention_kernel": "flex", "sparse_attention": "lsh"}, "lsh finds them by their keys"),
+        ({"attention_kernel": "flex", "sparse_attention": "lsh"}, "lsh does not tell: use one"),
         (
             {"attention_kernel": "flex", "attention_dropout": 0.1},
             "drops no attention weights, and --attention-dropout is 0.1: set it to 0",

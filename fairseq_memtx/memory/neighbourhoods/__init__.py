@@ -15,6 +15,7 @@ from .chunks import ChunkedAttention
 from .dense import DenseAttention
 from .groups import GroupedAttention, Groups
 from .hashed import HashedAttention
+from .placed import PlacedAttention
 from .scheme import SparseAttention
 from .window import WindowAttention
 
@@ -24,6 +25,7 @@ __all__ = [
     "GroupedAttention",
     "Groups",
     "HashedAttention",
+    "PlacedAttention",
     "SparseAttention",
     "WindowAttention",
 ]

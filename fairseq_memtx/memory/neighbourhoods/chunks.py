@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
-from .groups import GroupedAttention, Groups
+from .groups import Groups
+from .placed import PlacedAttention
 from .scheme import fill_up
 
 
-class ChunkedAttention(GroupedAttention):
+class ChunkedAttention(PlacedAttention):
     """A token sees its chunk: the sequence is cut into chunks of ``C`` tokens.
 
     Args:

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from .groups import GroupedAttention, Groups
+from .groups import Groups
+from .placed import PlacedAttention
 
 
-class DenseAttention(GroupedAttention):
+class DenseAttention(PlacedAttention):
     """Every token sees every token: memory tokens in an ordinary transformer."""
 
     def group(self, query: Tensor, key: Tensor, value: Tensor, real: Tensor | None) -> Groups:

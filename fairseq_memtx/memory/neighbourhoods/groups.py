@@ -37,14 +37,6 @@ class GroupedAttention(SparseAttention):
         Arguments are those of `forward`. The last group may be filled up with padding.
         """
 
-    def near(self, place: Tensor, other: Tensor) -> Tensor:
-        """Whether tokens at these places are neighbours; for whole numbers that broadcast.
-
-        Raises:
-            NotImplementedError: where a scheme does not say; `FlexibleMemoryAttention` alone asks.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no `near`, which FlexAttention needs")
-
     def forward(
         self,
         query: Tensor,

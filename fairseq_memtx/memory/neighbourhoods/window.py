@@ -4,11 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .groups import GroupedAttention, Groups
+from .groups import Groups
+from .placed import PlacedAttention
 from .scheme import fill_up
 
 
-class WindowAttention(GroupedAttention):
+class WindowAttention(PlacedAttention):
     """A token sees itself and the ``W / 2`` tokens on either side.
 
     A group is ``W / 2`` queries and the keys of three such stretches, their own in the middle.
