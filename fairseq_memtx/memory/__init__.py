@@ -29,7 +29,7 @@ from .relative_attention import RelativeAttention, distance_embedding
 from .segment import Segment, segment_mask
 from .segment_loop import Layers, Reading, SegmentLoop, nowhere
 from .segment_positions import SegmentPositions
-from .softmax_attention import AttentionSoftmax, attend
+from .softmax_attention import AttentionSoftmax, SoftmaxAttention, attend
 from .state import State, detached, emptied, inside, moved, reordered, under
 from .statistics import MemoryStatistics, memory_statistics
 from .tokens import MemoryTokens
@@ -65,6 +65,7 @@ __all__ = [
     "SegmentLanguageModel",
     "SegmentLoop",
     "SegmentPositions",
+    "SoftmaxAttention",
     "SparseAttention",
     "State",
     "TransformerLayer",

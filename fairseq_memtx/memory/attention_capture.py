@@ -49,16 +49,15 @@ def capture_attention(model: nn.Module, keep: Keep = whole) -> Iterator[Attentio
         recomputed, a backward pass inside the context is heard as a second call.
     """
     listener = _Listener(keep)
-    parts = {name: part for name, part in model.named_modules() if hasattr(part, "attention_map")}
-    holders = {_holder(name) for name in parts}
     with ExitStack() as hooks, listener:
-        for name, part in parts.items():
-            hook = listener.asking(_holder(name))
-            hooks.callback(part.register_forward_hook(hook, with_kwargs=True).remove)
         for name, module in model.named_modules():
-            if name not in holders and hasattr(module, "num_heads"):
-                for handle in listener.following(name, module):
-                    hooks.callback(handle.remove)
+            handles = []
+            if hasattr(module, "attention_map"):
+                handles = listener.asking(_holder(name), module)
+            elif hasattr(module, "num_heads"):
+                handles = listener.following(name, module)
+            for handle in handles:
+                hooks.callback(handle.remove)
         yield listener.maps
 
 
@@ -67,27 +66,30 @@ class _Listener(TorchFunctionMode):
 
     Attributes:
         maps: what was kept.
-        running: names of the multi-head attentions that are being called, the innermost last.
+        running: names and heads of the multi-head attentions that are being called, the innermost
+            last; None for a part that is asked for its map, and not listened to.
     """
 
     def __init__(self, keep: Keep) -> None:
         super().__init__()
         self.keep = keep
         self.maps: AttentionMaps = {}
-        self.running: list[tuple[str, int]] = []
+        self.running: list[tuple[str, int] | None] = []
 
-    def asking(self, name: str) -> Callable[..., None]:
-        """A hook for a part that knows its map."""
+    def asking(self, name: str, part: nn.Module) -> list[Any]:
+        """Hooks of a part that knows its map, of the attention with this name."""
 
         def ask(part: Any, args: tuple[Any, ...], kwargs: dict[str, Any], _: Any) -> None:
             with torch.no_grad():
                 self._keep(name, part.attention_map(*args, **kwargs))
 
-        return ask
+        return [part.register_forward_hook(ask, with_kwargs=True), *self._around(part, None)]
 
     def following(self, name: str, module: nn.Module) -> list[Any]:
         """Hooks that tell when a multi-head attention runs."""
-        call = name, int(module.num_heads)  # type: ignore[arg-type]
+        return self._around(module, (name, int(module.num_heads)))  # type: ignore[arg-type]
+
+    def _around(self, module: nn.Module, call: tuple[str, int] | None) -> list[Any]:
         return [
             module.register_forward_pre_hook(lambda *_: self.running.append(call)),
             module.register_forward_hook(lambda *_: self._left(), always_call=True),
@@ -101,19 +103,20 @@ class _Listener(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         result = function(*args, **kwargs)
-        if self.running and function is functional.multi_head_attention_forward:
+        call = self.running[-1] if self.running else None
+        if call and function is functional.multi_head_attention_forward:
             asked = {"training": False, "need_weights": True, "average_attn_weights": False}
             with torch.no_grad():
                 _, weights = function(*args, **{**kwargs, **asked})
-            self._keep_heads(weights)
-        elif self.running and function is functional.softmax:
-            self._keep_heads(result)
+            assert weights is not None  # they were asked for
+            self._keep_heads(call, weights)
+        elif call and function is functional.softmax:
+            self._keep_heads(call, result)
         return result
 
-    def _keep_heads(self, weights: Tensor | None) -> None:
-        """Keep weights of the attention that is running, ``B*H x queries x keys`` perhaps."""
-        assert weights is not None  # they were asked for
-        name, heads = self.running[-1]
+    def _keep_heads(self, call: tuple[str, int], weights: Tensor) -> None:
+        """Keep weights of an attention, ``B*H x queries x keys`` perhaps."""
+        name, heads = call
         self._keep(name, weights.reshape(-1, heads, *weights.shape[-2:]))
 
     def _keep(self, name: str, weights: Tensor) -> None:

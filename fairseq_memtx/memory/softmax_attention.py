@@ -1,8 +1,11 @@
-"""Softmax attention with dropout on a CPU.
+"""Softmax attention on a CPU: with dropout, and in bfloat16.
 
 torch's fused attention has no dropout on a CPU. What it falls back on spends half of its time on
 drawing the mask, and keeps several tensors of the size of the scores for the backward pass. This
 keeps the weights alone, and marks the dropped ones by their sign.
+
+In bfloat16 the way back through torch's fused attention takes four times as long as the same in
+plain products, so it is spelled out there (docs/performance.md).
 
 Shapes: ``N`` batch and the like, ``H`` heads, ``Q`` queries, ``K`` keys, ``D`` channels of a head.
 """
@@ -14,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .quick_dropout import draw_marks, gain, is_drawn_here
+from .quick_dropout import draw_marks, drop, gain, is_drawn_here
 
 
 def attend(
@@ -26,7 +29,8 @@ def attend(
         query: ``N x H x Q x D``.
         key: ``N x H x K x D``.
         value: ``N x H x K x D``, or of any other width.
-        visible: False where a query may not look, in a shape that broadcasts to ``N x H x Q x K``.
+        visible: False where a query may not look, in a shape that broadcasts to ``N x H x Q x K``;
+            or numbers that are added to the scores.
         dropout: probability that a weight is dropped, to the nearest 1/65536 on a CPU.
 
     Returns:
@@ -38,9 +42,30 @@ def attend(
             query, key, value, visible, dropout
         )
         return attended
+    if _is_slow_when_fused(query, key):
+        scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)
+        _hide(scores.detach(), visible)  # where a weight is zero, so is the gradient of its score
+        return drop(scores.softmax(dim=-1), dropout) @ value
     return functional.scaled_dot_product_attention(
         query, key, value, attn_mask=visible, dropout_p=dropout
     )
+
+
+def _is_slow_when_fused(query: Tensor, key: Tensor) -> bool:
+    """Whether torch's fused way back is slower than the plain one, whose weights can be kept."""
+    slow = query.device.type == "cpu" and query.dtype is torch.bfloat16
+    return slow and torch.is_grad_enabled() and key.size(-2) <= _KEPT_KEYS
+
+
+def _hide(scores: Tensor, visible: Tensor | None) -> None:
+    """In place: what a query may not see, or what is added."""
+    if visible is None:
+        return
+    if visible.is_floating_point():
+        scores += visible
+    else:
+        # Finite, so that a query that may look nowhere stays defined.
+        scores.masked_fill_(~visible, torch.finfo(scores.dtype).min)
 
 
 def softmax(scores: Tensor) -> Tensor:
@@ -62,6 +87,32 @@ class AttentionSoftmax(nn.Module):
     attention_map = forward
 
 
+class SoftmaxAttention(nn.Module):
+    """`attend` as the part of a module, whose weights can be captured; see `attention_capture`."""
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visible: Tensor | None = None,
+        dropout: float = 0.0,
+    ) -> Tensor:
+        """See `attend`."""
+        return attend(query, key, value, visible, dropout)
+
+    def attention_map(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visible: Tensor | None = None,
+        dropout: float = 0.0,
+    ) -> Tensor:
+        """Who reads whom, before dropout, ``N x H x Q x K``."""
+        return attend(query, key, identity_rows(query, key.size(2)), visible)
+
+
 def identity_rows(like: Tensor, count: int) -> Tensor:
     """Values whose weighted sum is the weights themselves, ``B x H x count x count``."""
     return torch.eye(count, dtype=like.dtype, device=like.device).expand(*like.shape[:2], -1, -1)
@@ -81,9 +132,7 @@ class _DroppedAttention(torch.autograd.Function):
         out, drawn = value.new_empty(*query.shape[:-1], value.size(-1)), []
         for block in _blocks(ctx.block, len(query)):
             scores = (query[block] * ctx.scale) @ key[block].transpose(-2, -1)
-            if visible is not None:
-                # Finite, so that a query that may look nowhere stays defined.
-                scores.masked_fill_(~visible[block], torch.finfo(scores.dtype).min)
+            _hide(scores, None if visible is None else visible[block])
             weights = scores.softmax(dim=-1)
             weights.copysign_(draw_marks(weights, dropout))
             torch.matmul(weights.clamp_min(0), value[block] * ctx.gain, out=out[block])
@@ -108,6 +157,7 @@ class _DroppedAttention(torch.autograd.Function):
 
 
 _IN_CACHE = 2**21  # scores of a block
+_KEPT_KEYS = 1024  # weights of as many are kept for the way back, where fused attention keeps none
 
 
 def _blocks(size: int, count: int) -> Iterator[slice]:

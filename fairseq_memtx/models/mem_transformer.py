@@ -30,7 +30,7 @@ from ..modules.mem_transformer_layers import (
     BottleneckSkipLayer,
     ControllerLayer,
 )
-from ..modules.quicken_dropout import quicken_dropout
+from ..modules.quicken import quicken
 from ..modules.reading_layer import ReadingLayer
 from ..modules.training_watch import watch
 
@@ -126,7 +126,7 @@ class MemoryTransformerModel(TransformerModel):
         sizes.check_model(args)
         check_memory(args)
         data_folder.check(task)
-        return watch(quicken_dropout(super().build_model(args, task)), args)
+        return watch(quicken(super().build_model(args, task)), args)
 
     @classmethod
     def build_encoder(cls, cfg, src_dict, embed_tokens) -> TransformerEncoderBase:

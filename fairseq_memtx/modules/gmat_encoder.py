@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .encoder_with_memory import EncoderWithMemory, too_long
 from .gmat_layers import DecompressingLayer, GlobalMemoryLayer, MemoryOnlyLayer
-from .quicken_dropout import quicken_dropout
+from .quicken import quicken
 
 # RoBERTa's weights, and so its word embeddings, begin with this standard deviation.
 ROBERTA_SCALE = 0.02
@@ -37,7 +37,7 @@ class GlobalMemoryEncoder(EncoderWithMemory):
             kinds = {GlobalMemoryLayer: cfg.encoder.layers}
         self._kinds = [kind for kind, count in kinds.items() for _ in range(count)]
         super().__init__(cfg, dictionary, embed_tokens, memory_scale=ROBERTA_SCALE)
-        quicken_dropout(self)
+        quicken(self)
 
     def build_encoder_layer(self, cfg) -> nn.Module:
         """The next layer, from the bottom up."""

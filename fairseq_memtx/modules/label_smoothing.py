@@ -1,18 +1,23 @@
-"""Label-smoothed cross entropy whose gradient is written once.
+"""Label-smoothed cross entropy whose gradient is written at once, while the loss is taken.
 
 fairseq takes the loss from a table of ``N x V`` log-probabilities and leaves the way back to
 autograd, which writes four more tables of that size. The gradient is a softmax with two constants
-taken off, and can be written over the softmax itself:
+taken off:
 
 ``d loss / d z = softmax(z) - other - right [v = y]``, where ``right + V other = 1``.
 
-So the softmax is the one table. The loss needs only its denominator, which one entry a row gives.
+So it is the one table that is kept, in the precision of the logits. The loss needs no more than the
+softmax's denominator, which one entry a row gives. Rows are worked through in blocks, which stay in
+the processor's cache.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
+
+# Logits of a block: on a GPU blocks cost launches, and what they save is memory.
+_AT_ONCE, _AT_ONCE_ON_A_GPU = 2**21, 2**26
 
 
 def label_smoothed_nll(
@@ -41,31 +46,37 @@ class _LabelSmoothedNLL(torch.autograd.Function):
         symbols = logits.size(-1)
         other = epsilon / (symbols - 1)
         right = 1.0 - epsilon - other
-        ctx.other, ctx.right, ctx.dtype = other, right, logits.dtype
-        ctx.padding = target.eq(padding_idx)
-        probabilities = torch.softmax(logits, dim=-1, dtype=at_least_float32)
-        ctx.save_for_backward(probabilities, target)
+        ctx.dtype = logits.dtype
+        # float16 cannot hold what is small until it is multiplied by the scale of the loss.
+        kept = at_least_float32 if ctx.dtype is torch.float16 else ctx.dtype
+        slope = torch.empty_like(logits, dtype=kept)
 
-        # The logarithm of the softmax's denominator is the likeliest symbol's logit less its
-        # log-probability, which is at least -log V: nothing underflows.
-        best, symbol = logits.max(dim=-1, keepdim=True)
-        best = best.to(at_least_float32)
-        best_log_probability = probabilities.gather(-1, symbol).log()
-        nll = best - logits.gather(-1, target.unsqueeze(-1)) - best_log_probability
-        total = logits.sum(dim=-1, keepdim=True, dtype=at_least_float32)
-        smooth = symbols * (best - best_log_probability) - total
-        padding = ctx.padding.unsqueeze(-1)
-        nll, smooth = (loss.masked_fill(padding, 0.0).sum() for loss in (nll, smooth))
+        losses = []
+        of_target = target.unsqueeze(-1)
+        real = of_target.ne(padding_idx).to(at_least_float32)
+        at_once = _AT_ONCE if logits.device.type == "cpu" else _AT_ONCE_ON_A_GPU
+        blocks = (x.split(max(1, at_once // symbols)) for x in (logits, of_target, real, slope))
+        for scores, symbol, counts, out in zip(*blocks):
+            scores = scores.to(at_least_float32)
+            probabilities = torch.softmax(scores, dim=-1)
+            # The logarithm of the softmax's denominator is the likeliest symbol's logit less its
+            # log-probability, which is at least -log V: nothing underflows.
+            likeliest = probabilities.amax(dim=-1, keepdim=True)
+            denominator = scores.amax(dim=-1, keepdim=True) - likeliest.log()
+            nll = denominator - scores.gather(-1, symbol)
+            smooth = symbols * denominator - scores.sum(dim=-1, keepdim=True)
+            losses.append((torch.cat([nll, smooth], dim=-1) * counts).sum(dim=0))
+            probabilities.sub_(other)
+            probabilities.scatter_add_(-1, symbol, torch.full_like(counts, -right))
+            torch.mul(probabilities, counts, out=out)
+        ctx.save_for_backward(slope)
+        nll, smooth = torch.stack(losses).sum(dim=0).unbind()
         ctx.mark_non_differentiable(nll)
         return right * nll + other * smooth, nll
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        probabilities, target = ctx.saved_tensors
+        (slope,) = ctx.saved_tensors
         # In place: the table is ours alone, and another one of its size is what takes the time.
         # (A second backward through the same graph is noticed by autograd, and refused.)
-        slope = probabilities.mul_(grad).sub_(grad * ctx.other)
-        right = (-ctx.right * grad).to(slope.dtype).expand(len(target), 1)
-        slope.scatter_add_(-1, target.unsqueeze(-1), right)
-        slope.masked_fill_(ctx.padding.unsqueeze(-1), 0.0)
-        return slope.to(ctx.dtype), None, None, None
+        return slope.mul_(grad).to(ctx.dtype), None, None, None

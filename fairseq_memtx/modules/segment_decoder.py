@@ -23,7 +23,7 @@ from ..memory import (
     moved,
     nowhere,
 )
-from .quicken_dropout import quicken_dropout
+from .quicken import quicken
 from .segment_loss import segment_loss
 from .state_holder import StateHolder, StatesOfModels
 
@@ -60,7 +60,7 @@ class SegmentDecoder(FairseqIncrementalDecoder):
                 if in_layers
                 else None
             )
-        quicken_dropout(self)
+        quicken(self)
 
     def embed(self, tokens: Tensor, begin: int = 0) -> Tensor:
         """Rows of the tokens of a segment from ``begin`` on."""

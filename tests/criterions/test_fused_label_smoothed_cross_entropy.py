@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fairseq_memtx.criterions.fused_label_smoothed_cross_entropy import (
     FusedLabelSmoothedCrossEntropy,
 )
+from fairseq_memtx.modules import label_smoothing
 from fairseq_memtx.modules.label_smoothing import label_smoothed_nll
 
 PAD = 1
@@ -27,8 +28,15 @@ PAD = 1
     epsilon=st.sampled_from([0.0, 0.1, 0.5]),
     size=st.sampled_from([1e-3, 1.0, 100.0]),
     seed=st.integers(0, 999),
+    at_once=st.sampled_from([1, 24, 2**21]),  # rows one by one, some, all
 )
-def test_equals_fairseqs(rows, vocabulary, epsilon, size, seed):
+def test_equals_fairseqs(rows, vocabulary, epsilon, size, seed, at_once):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_smoothing, "_AT_ONCE", at_once)
+        equals_fairseqs(rows, vocabulary, epsilon, size, seed)
+
+
+def equals_fairseqs(rows: int, vocabulary: int, epsilon: float, size: float, seed: int) -> None:
     numbers = torch.Generator().manual_seed(seed)
     logits = torch.randn(rows, vocabulary, generator=numbers, dtype=torch.float64) * size
     logits.requires_grad_()
@@ -64,6 +72,16 @@ def test_half_precision_is_summed_in_float32(dtype):
     assert grad.dtype == dtype
     expected = torch.autograd.grad(exact, logits)[0]
     torch.testing.assert_close(grad, expected, rtol=2e-2, atol=1e-3)
+
+
+def test_small_gradients_outlast_float16():
+    """As where a training's loss is multiplied by a scale, so that they can be told from zero."""
+    logits = torch.zeros(1, 40_000, dtype=torch.float16, requires_grad=True)
+    loss, _ = label_smoothed_nll(logits, torch.tensor([5]), 0.0, PAD)
+    grad = torch.autograd.grad(loss * 2**15, logits)[0]
+    torch.testing.assert_close(
+        grad[0, 6].double(), torch.tensor(2**15 / 40_000).double(), rtol=1e-3, atol=0
+    )
 
 
 @pytest.mark.parametrize("prefix", [0, 2])

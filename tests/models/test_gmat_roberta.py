@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_memtx.memory import FlexibleMemoryAttention
 from fairseq_memtx.models.gmat_roberta import GmatRobertaModel
-from fairseq_memtx.modules.quicken_dropout import QuickDropout
+from fairseq_memtx.modules.quicken import QuickDropout
 
 SMALL = {
     "encoder_embed_dim": 16,

@@ -1,9 +1,10 @@
-"""fairseq's dropout, drawn quickly on a CPU."""
+"""fairseq's dropout and attention, replaced by those that are quick in training."""
 
-from fairseq.modules import FairseqDropout
+from fairseq.modules import FairseqDropout, MultiheadAttention
 from torch import Tensor, nn
 
 from ..memory import drop
+from .quick_attention import QuickAttention
 
 
 class QuickDropout(FairseqDropout):
@@ -16,10 +17,15 @@ class QuickDropout(FairseqDropout):
         return x
 
 
-def quicken_dropout(module: nn.Module) -> nn.Module:
-    """``module``, with a `QuickDropout` in the place of every dropout of fairseq's inside."""
+def quicken(module: nn.Module) -> nn.Module:
+    """``module``, with quick ones for every dropout and attention of fairseq's own inside.
+
+    Weights keep their names and places.
+    """
     for parent in list(module.modules()):
         for name, child in parent.named_children():
             if type(child) is FairseqDropout:
                 setattr(parent, name, QuickDropout(child.p, child.module_name))
+            elif type(child) is MultiheadAttention:
+                setattr(parent, name, QuickAttention(child))
     return module
