@@ -29,8 +29,8 @@ def attend(
         query: ``N x H x Q x D``.
         key: ``N x H x K x D``.
         value: ``N x H x K x D``, or of any other width.
-        visible: False where a query may not look, in a shape that broadcasts to ``N x H x Q x K``;
-            or numbers that are added to the scores.
+        visible: False where a query may not look, or numbers that are added to the scores; in four
+            dimensions that broadcast to ``N x H x Q x K``.
         dropout: probability that a weight is dropped, to the nearest 1/65536 on a CPU.
 
     Returns:
@@ -43,7 +43,10 @@ def attend(
         )
         return attended
     if _is_slow_when_fused(query, key):
-        scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)
+        query = query * query.size(-1) ** -0.5
+        # One copy in the order in which products read, for one in each of them.
+        query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
+        scores = query @ key.transpose(-2, -1)
         _hide(scores.detach(), visible)  # where a weight is zero, so is the gradient of its score
         return drop(scores.softmax(dim=-1), dropout) @ value
     return functional.scaled_dot_product_attention(

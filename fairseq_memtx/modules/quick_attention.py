@@ -63,8 +63,7 @@ class QuickAttention(MultiheadAttention):
         real = None if padding is None else ~padding.bool()[:, None, None]
         if mask is None:
             return real
-        if mask.dim() == 3:
-            mask = mask.unflatten(0, (-1, self.num_heads))
+        mask = mask.unflatten(0, (-1, self.num_heads)) if mask.dim() == 3 else mask[None, None]
         mask = mask.to(query.dtype)
         if real is None:
             return mask

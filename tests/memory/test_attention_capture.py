@@ -148,6 +148,30 @@ def test_weights_of_fairseqs_own_softmax():
     assert not weights.requires_grad
 
 
+def test_a_part_that_is_asked_is_not_overheard():
+    """Inside an attention that torch's functions would be heard of, as fairseq's in evaluation."""
+
+    class Part(nn.Module):
+        def forward(self, scores: torch.Tensor) -> torch.Tensor:
+            return nn.functional.softmax(scores, dim=-1)
+
+        attention_map = forward
+
+    class Whole(OfFairseq):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = Part()
+
+        def forward(self, scores: torch.Tensor, by_part: bool) -> torch.Tensor:
+            return self.part(scores) if by_part else super().forward(scores)
+
+    model, scores = nn.ModuleDict({"attention": Whole()}), torch.randn(HEADS, 4, 5)
+    with capture_attention(model) as maps:
+        for by_part in (True, False, True):
+            model["attention"](scores, by_part)
+    assert len(maps["attention"]) == 3
+
+
 def hooks(model: nn.Module) -> int:
     return sum(
         len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()

@@ -93,9 +93,80 @@ def test_everything_dropped_and_nobody_to_see():
     assert all(x.isfinite().all() for x in (out, query.grad, key.grad, value.grad))
 
 
-def test_half_precision_goes_torchs_way():
-    query, key, value = (x.detach().to(torch.bfloat16) for x in draw())
-    assert attend(query, key, value, dropout=0.1).dtype == torch.bfloat16
+@pytest.mark.parametrize("rate", [0.0, 0.25])
+def test_numbers_that_are_added_hide_as_well(rate, blocks):
+    added = torch.zeros(VISIBLE.shape, dtype=torch.float64).masked_fill(~VISIBLE, -torch.inf)
+    results = []
+    for visible in (VISIBLE, added):
+        torch.manual_seed(1)
+        query, key, value = draw()
+        out = attend(query, key, value, visible, rate)
+        results.append([out, *torch.autograd.grad(out.square().sum(), (query, key, value))])
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-14)
+
+
+@pytest.fixture
+def no_fused(monkeypatch):
+    def fail(*arguments, **options):
+        raise AssertionError("torch's fused attention, whose way back is slow in bfloat16")
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", fail)
+
+
+@pytest.mark.parametrize("visible", [None, VISIBLE, VISIBLE[:1, :, :1], "added"])
+def test_bfloat16_is_spelled_out(visible, no_fused):
+    """The judge computes from the same numbers in float64; bfloat16 has eight bits."""
+    query, key, value = (x.detach().bfloat16().requires_grad_() for x in draw())
+    exact = [x.detach().double().requires_grad_() for x in (query, key, value)]
+    scores = exact[0] @ exact[1].transpose(-2, -1) / 3**0.5
+    if visible == "added":
+        visible = torch.zeros(VISIBLE.shape).masked_fill(~VISIBLE, -torch.inf)
+        scores = scores + visible
+    elif visible is not None:
+        scores = scores.masked_fill(~visible, -torch.inf)
+    ours, theirs = attend(query, key, value, visible), scores.softmax(-1) @ exact[2]
+    assert ours.dtype == torch.bfloat16
+    torch.testing.assert_close(ours.double(), theirs, rtol=0.02, atol=0.02)
+    weight = torch.randn(theirs.shape)
+    for mine, right in zip(
+        torch.autograd.grad((ours * weight).sum(), (query, key, value)),
+        torch.autograd.grad((theirs * weight).sum(), exact),
+    ):
+        torch.testing.assert_close(mine.double(), right, rtol=0.05, atol=0.05)
+
+
+def test_bfloat16_is_dropped_too(no_fused):
+    """Whose weights are all a thousandth: what is left of them says how many were kept."""
+    torch.manual_seed(1)
+    query, value = (
+        torch.zeros(1, 1, 1000, 1).bfloat16().requires_grad_(),
+        torch.eye(1000).bfloat16(),
+    )
+    weights = attend(query, query, value[None, None], dropout=0.1)
+    assert len(weights.unique()) == 2
+    assert abs(weights.eq(0).float().mean() - 0.1) < 0.002
+
+
+def test_fused_where_it_is_quicker_or_keeps_less(monkeypatch):
+    """In float32, for reading alone, and where the weights to keep would be many."""
+    calls = []
+    fused = functional.scaled_dot_product_attention
+    monkeypatch.setattr(
+        functional,
+        "scaled_dot_product_attention",
+        lambda *arguments, **options: calls.append(1) or fused(*arguments, **options),
+    )
+    attend(*(x.float() for x in draw()))
+    half = [x.bfloat16() for x in draw()]
+    with torch.no_grad():
+        attend(*half)
+    assert len(calls) == 2
+    attend(*half)
+    assert len(calls) == 2
+    monkeypatch.setattr(softmax_attention, "_KEPT_KEYS", 6)
+    attend(*half)
+    assert len(calls) == 3
 
 
 def test_keeps_each_weight_once():
