@@ -130,7 +130,7 @@ def test_a_sparse_scheme_is_a_class_and_a_line(monkeypatch):
     ((weights,),) = maps.values()
     assert not weights[0, 0, 1:4, 4:].any(), "a token sees no token of the other half"
     torch.testing.assert_close(weights.sum(-1), torch.ones(1, 2, 7))
-    args.attention_kernel = "flex"
+    args.attention_kernel, args.attention_dropout = "flex", 0.0
     with pytest.raises(MemtxError, match="halves does not tell: use one that does"):
         GmatRobertaModel.build_model(args, task)
 
