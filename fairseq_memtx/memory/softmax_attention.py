@@ -57,7 +57,8 @@ def attend(
 def _is_slow_when_fused(query: Tensor, key: Tensor) -> bool:
     """Whether torch's fused way back is slower than the plain one, whose weights can be kept."""
     slow = query.device.type == "cpu" and query.dtype is torch.bfloat16
-    return slow and torch.is_grad_enabled() and key.size(-2) <= _KEPT_KEYS
+    queries, keys = query.size(-2), key.size(-2)
+    return slow and torch.is_grad_enabled() and queries * keys <= _KEPT * (queries + keys)
 
 
 def _hide(scores: Tensor, visible: Tensor | None) -> None:
@@ -160,7 +161,7 @@ class _DroppedAttention(torch.autograd.Function):
 
 
 _IN_CACHE = 2**21  # scores of a block
-_KEPT_KEYS = 1024  # weights of as many are kept for the way back, where fused attention keeps none
+_KEPT = 512  # weights for every row read or written, where fused attention would keep none
 
 
 def _blocks(size: int, count: int) -> Iterator[slice]:

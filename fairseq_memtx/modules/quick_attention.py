@@ -2,7 +2,8 @@
 
 fairseq calls torch's function for all of an attention in one place, and spells out its weights in
 another, for what a decoder reads of an encoder. `memory.attend` knows what is quickest where:
-torch's fused attention on a GPU and in float32, plain products in bfloat16 on a CPU.
+torch's fused attention on a GPU and in float32, plain products in bfloat16 on a CPU. Where both
+compute in float32 on a CPU, a model without memory stays fairseq's to the last bit.
 
 Shapes: ``B`` batch, ``Q`` queries, ``K`` keys, ``C`` channels, ``H`` heads, ``D = C / H``.
 """
@@ -43,8 +44,15 @@ class QuickAttention(MultiheadAttention):
         """Attend; see the base class."""
         weights_asked = need_weights or need_head_weights or before_softmax
         further_keys = self.bias_k is not None or self.add_zero_attn
-        written = incremental_state is not None
-        if not self.training or weights_asked or further_keys or written or self.use_xformers:
+        exact = query.is_cpu and not torch.is_autocast_enabled("cpu")
+        if (
+            not self.training
+            or weights_asked
+            or further_keys
+            or incremental_state is not None
+            or self.use_xformers
+            or (static_kv and exact)  # spelled out, with a softmax in float32 at most
+        ):
             return super().forward(
                 query, key, value, key_padding_mask, incremental_state, need_weights, static_kv,
                 attn_mask, before_softmax, need_head_weights,

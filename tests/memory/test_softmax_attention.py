@@ -164,7 +164,7 @@ def test_fused_where_it_is_quicker_or_keeps_less(monkeypatch):
     assert len(calls) == 2
     attend(*half)
     assert len(calls) == 2
-    monkeypatch.setattr(softmax_attention, "_KEPT_KEYS", 6)
+    monkeypatch.setattr(softmax_attention, "_KEPT", 2)
     attend(*half)
     assert len(calls) == 3
 

@@ -34,7 +34,8 @@ def outcome(attention: nn.Module, memory: torch.Tensor | None, **options) -> lis
     """What comes out, and the gradients of weights and inputs."""
     numbers = torch.Generator().manual_seed(2)
     shape = (ROWS if memory is not None else KEYS, STREAMS, CHANNELS)
-    query = torch.randn(shape, generator=numbers, dtype=torch.float64).requires_grad_()
+    query = torch.randn(shape, generator=numbers, dtype=torch.float64)
+    query = query.to(attention.q_proj.weight.dtype).requires_grad_()
     key = query if memory is None else memory
     out, weights = attention(query, key, key, need_weights=False, **options)
     assert weights is None
@@ -60,13 +61,21 @@ def test_rows_that_read_each_other(options):
 
 
 @pytest.mark.parametrize("padding", [None, PADDING])
-def test_rows_that_read_others(padding):
-    """Where fairseq spells its weights out, which are in float32 whatever the rest is."""
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_rows_that_read_others(padding, bfloat16, monkeypatch):
+    """Where fairseq spells its weights out: to the last bit, or as well as bfloat16 can."""
     theirs, ours = pair(encoder_decoder_attention=True)
     memory = torch.randn(KEYS, STREAMS, CHANNELS, dtype=torch.float64)
     options = {"key_padding_mask": padding, "static_kv": True}
-    for mine, right in zip(outcome(ours, memory, **options), outcome(theirs, memory, **options)):
-        torch.testing.assert_close(mine, right, rtol=0, atol=1e-5)
+    expected = outcome(theirs, memory, **options)
+    if not bfloat16:
+        assert all(map(torch.equal, outcome(ours, memory, **options), expected))
+        return
+    monkeypatch.setattr(MultiheadAttention, "forward", None)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = outcome(ours.float(), memory.float(), **options)
+    for mine, right in zip(found, expected):
+        torch.testing.assert_close(mine.double(), right, rtol=0.1, atol=0.1)
 
 
 def test_who_sees_nothing_but_padding():
@@ -122,13 +131,14 @@ def test_it_can_be_looked_into(training, padding):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_translator_trains_with_it_alone(variant, monkeypatch):
-    """In every variant, encoder and decoder: nobody calls fairseq's forward."""
-    model = build(variant).train()
+    """In every variant, encoder and decoder, in bfloat16: nobody calls fairseq's forward."""
+    model = build(variant).float().train()
     kinds = {type(part) for part in model.modules() if isinstance(part, MultiheadAttention)}
     assert QuickAttention in kinds
     assert MultiheadAttention not in kinds
     monkeypatch.setattr(MultiheadAttention, "forward", None)
-    logits, _ = model(batch(5, 3), None, batch(4, 2, left=False))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, _ = model(batch(5, 3), None, batch(4, 2, left=False))
     logits.sum().backward()
 
 
