@@ -4,8 +4,8 @@ torch's fused attention has no dropout on a CPU. What it falls back on spends ha
 drawing the mask, and keeps several tensors of the size of the scores for the backward pass. This
 keeps the weights alone, and marks the dropped ones by their sign.
 
-In bfloat16 the way back through torch's fused attention takes four times as long as the same in
-plain products, so it is spelled out there (docs/performance.md).
+In bfloat16 the way back through torch's fused attention takes up to six times as long as the same
+in plain products, so it is spelled out there (docs/performance.md).
 
 Shapes: ``N`` batch and the like, ``H`` heads, ``Q`` queries, ``K`` keys, ``D`` channels of a head.
 """
@@ -55,10 +55,13 @@ def attend(
 
 
 def _is_slow_when_fused(query: Tensor, key: Tensor) -> bool:
-    """Whether torch's fused way back is slower than the plain one, whose weights can be kept."""
+    """Whether torch's fused attention is slower than a plain one, whose weights can be kept.
+
+    With gradients or without: what is recomputed for the way back has to drop the same weights.
+    """
     slow = query.device.type == "cpu" and query.dtype is torch.bfloat16
     queries, keys = query.size(-2), key.size(-2)
-    return slow and torch.is_grad_enabled() and queries * keys <= _KEPT * (queries + keys)
+    return slow and queries * keys <= _KEPT * (queries + keys)
 
 
 def _hide(scores: Tensor, visible: Tensor | None) -> None:

@@ -149,7 +149,7 @@ def test_bfloat16_is_dropped_too(no_fused):
 
 
 def test_fused_where_it_is_quicker_or_keeps_less(monkeypatch):
-    """In float32, for reading alone, and where the weights to keep would be many."""
+    """In float32, and where the weights to keep would be many."""
     calls = []
     fused = functional.scaled_dot_product_attention
     monkeypatch.setattr(
@@ -158,15 +158,24 @@ def test_fused_where_it_is_quicker_or_keeps_less(monkeypatch):
         lambda *arguments, **options: calls.append(1) or fused(*arguments, **options),
     )
     attend(*(x.float() for x in draw()))
+    assert len(calls) == 1
     half = [x.bfloat16() for x in draw()]
-    with torch.no_grad():
-        attend(*half)
-    assert len(calls) == 2
     attend(*half)
-    assert len(calls) == 2
+    assert len(calls) == 1
     monkeypatch.setattr(softmax_attention, "_KEPT", 2)
     attend(*half)
-    assert len(calls) == 3
+    assert len(calls) == 2
+
+
+def test_what_is_recomputed_drops_the_same(no_fused):
+    """A pass without gradients, and the same once more with them."""
+    half = [x.detach().bfloat16().requires_grad_() for x in draw()]
+    results = []
+    for gradients in (False, True):
+        torch.manual_seed(1)
+        with torch.set_grad_enabled(gradients):
+            results.append(attend(*half, dropout=0.5))
+    assert torch.equal(*results)
 
 
 def test_keeps_each_weight_once():
