@@ -52,6 +52,7 @@ class QuickAttention(MultiheadAttention):
             or incremental_state is not None
             or self.use_xformers
             or (static_kv and exact)  # spelled out, with a softmax in float32 at most
+            or self.q_proj._forward_pre_hooks  # noise of --quant-noise-pq, which torch passes by
         ):
             return super().forward(
                 query, key, value, key_padding_mask, incremental_state, need_weights, static_kv,

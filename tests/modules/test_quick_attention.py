@@ -103,6 +103,12 @@ def test_in_evaluation_and_for_its_weights_it_is_its_base_class():
     assert state
 
 
+def test_noise_of_quantisation_is_fairseqs():
+    """Which torch's function passes by, since it takes weights alone."""
+    theirs, ours = pair(self_attention=True, q_noise=0.5, qn_block_size=4)
+    assert all(map(torch.equal, outcome(ours, None), outcome(theirs, None)))
+
+
 def test_its_weights_are_dropped():
     _, ours = pair(self_attention=True, dropout=0.5)
     x = torch.randn(KEYS, STREAMS, CHANNELS, dtype=torch.float64)
