@@ -17,7 +17,8 @@ def drop(x: Tensor, dropout: float) -> Tensor:
     """
     if not dropout or x.device.type != "cpu":
         return functional.dropout(x, dropout)
-    kept = _draw(x) > _dropped_of_65536(dropout) - 2**15 - 1
+    # In place, which gives ones and zeros of 16 bits: torch compares into booleans one by one.
+    kept = _draw(x).gt_(_dropped_of_65536(dropout) - 2**15 - 1)
     return x * kept.to(x.dtype).mul_(gain(dropout))
 
 

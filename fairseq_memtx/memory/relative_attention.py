@@ -7,7 +7,7 @@ Shapes: ``B`` batch, ``N`` rows, ``K`` rows that can be read (the cache, then th
 import torch
 from torch import Tensor, nn
 
-from .softmax_attention import AttentionSoftmax
+from .softmax_attention import AttentionSoftmax, hide
 
 
 def distance_embedding(rows_read: int, ahead: int, channels: int, like: Tensor) -> Tensor:
@@ -89,8 +89,7 @@ class RelativeAttention(nn.Module):
         by_distance = ((queries + position_bias) * self.scaling).transpose(0, 1).flatten(1, 2)
         by_distance = (by_distance @ positions.transpose(1, 2)).unflatten(1, queries.shape[::2])
         scores += _by_key(by_distance, keys.size(2)).transpose(0, 1)
-        # Behind autograd's back: where a weight is zero, so is the gradient of its score.
-        scores.detach().masked_fill_(hidden, float("-inf"))
+        hide(scores, hidden)
         weights = self.dropout_module(self.softmax(scores))
         attended = (weights @ values).transpose(1, 2).flatten(2)
         return self.out_proj(attended), (keys, values)

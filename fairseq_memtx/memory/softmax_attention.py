@@ -47,7 +47,7 @@ def attend(
         # One copy in the order in which products read, for one in each of them.
         query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
         scores = query @ key.transpose(-2, -1)
-        _hide(scores.detach(), visible)  # where a weight is zero, so is the gradient of its score
+        _see(scores.detach(), visible)
         return drop(scores.softmax(dim=-1), dropout) @ value
     return functional.scaled_dot_product_attention(
         query, key, value, attn_mask=visible, dropout_p=dropout
@@ -64,15 +64,25 @@ def _is_slow_when_fused(query: Tensor, key: Tensor) -> bool:
     return slow and queries * keys <= _KEPT * (queries + keys)
 
 
-def _hide(scores: Tensor, visible: Tensor | None) -> None:
-    """In place: what a query may not see, or what is added."""
+def _see(scores: Tensor, visible: Tensor | None) -> None:
+    """In place: what a query may not see is hidden, or what is given is added."""
     if visible is None:
         return
     if visible.is_floating_point():
         scores += visible
     else:
-        # Finite, so that a query that may look nowhere stays defined.
-        scores.masked_fill_(~visible, torch.finfo(scores.dtype).min)
+        hide(scores, ~visible)
+
+
+def hide(scores: Tensor, hidden: Tensor) -> None:
+    """In place, behind autograd's back: the least number where ``hidden`` is True.
+
+    It is finite, so that a query that may look nowhere stays defined. Where others are seen, its
+    weight is zero, and so is the gradient of its score.
+    """
+    nothing, anything = scores.new_tensor([torch.finfo(scores.dtype).min, torch.inf])
+    # The lesser of two is taken many at a time, where `masked_fill_` goes from one to the next.
+    torch.minimum(scores.detach(), torch.where(hidden, nothing, anything), out=scores.detach())
 
 
 def softmax(scores: Tensor) -> Tensor:
@@ -139,7 +149,7 @@ class _DroppedAttention(torch.autograd.Function):
         out, drawn = value.new_empty(*query.shape[:-1], value.size(-1)), []
         for block in _blocks(ctx.block, len(query)):
             scores = (query[block] * ctx.scale) @ key[block].transpose(-2, -1)
-            _hide(scores, None if visible is None else visible[block])
+            _see(scores, None if visible is None else visible[block])
             weights = scores.softmax(dim=-1)
             weights.copysign_(draw_marks(weights, dropout))
             torch.matmul(weights.clamp_min(0), value[block] * ctx.gain, out=out[block])

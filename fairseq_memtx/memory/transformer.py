@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .associative_memory import AssociativeMemory, around
 from .segment import Segment
-from .softmax_attention import AttentionSoftmax
+from .softmax_attention import AttentionSoftmax, hide
 from .state import State, inside, under
 
 
@@ -51,8 +51,8 @@ class SelfAttention(nn.Module):
             keys = torch.cat([state["keys"], keys], dim=2)
             values = torch.cat([state["values"], values], dim=2)
         scores = (queries * self.scaling) @ keys.transpose(2, 3)
-        weights = self.softmax(scores.masked_fill_(hidden, float("-inf")))
-        attended = (weights @ values).transpose(1, 2).flatten(2)
+        hide(scores, hidden)
+        attended = (self.softmax(scores) @ values).transpose(1, 2).flatten(2)
         return self.out_proj(attended), {"keys": keys, "values": values}
 
 

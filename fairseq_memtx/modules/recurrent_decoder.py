@@ -70,10 +70,11 @@ class RecurrentMemoryDecoder(SegmentDecoder, TransformerDecoder):
         With the padding in it: beside it torch would add it up anew in every layer, and keep that.
         """
         hidden = segment.hidden_with(None)
+        mask = like.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))
         if segment.padding is not None:
             heads = self.layers.get_submodule("0").self_attn.num_heads
-            hidden = hidden.expand(-1, heads, -1, -1).flatten(0, 1)
-        return like.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))
+            mask = mask.expand(-1, heads, -1, -1).flatten(0, 1)
+        return mask
 
     def leave(self, rows: Tensor) -> Tensor:
         """Features of rows."""

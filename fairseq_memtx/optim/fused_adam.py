@@ -21,7 +21,17 @@ class FusedAdam(Adam):
     torch adds epsilon to the root of a mean that is corrected for its beginning, fairseq to one
     that is not: torch gets an epsilon that makes up for it. Weights in half precision are updated
     in float32 and rounded.
+
+    Gradients are multiplied on the way, by `gradient_factor`, which saves going through them for
+    that alone.
     """
+
+    gradient_factor: float | Tensor = 1.0  # of the next update, in float32
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget gradients, and what they were to be multiplied by."""
+        super().zero_grad(set_to_none)
+        self.gradient_factor = 1.0
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -38,6 +48,7 @@ class FusedAdam(Adam):
                     alike[weight.device, self._steps_of(weight)].append(weight)
             for (device, steps), weights in alike.items():
                 self._update(weights, group, steps + 1, device)
+        self.gradient_factor = 1.0
         return loss
 
     def _steps_of(self, weight: Tensor) -> int:
@@ -62,6 +73,7 @@ class FusedAdam(Adam):
             squares.append(state["exp_avg_sq"])
             state["step"] = steps
         beta1, beta2 = group["betas"]
+        factor = torch.as_tensor(self.gradient_factor, dtype=torch.float32, device=device)
         torch._fused_adamw_(
             exact,
             gradients,
@@ -76,6 +88,7 @@ class FusedAdam(Adam):
             eps=group["eps"] / math.sqrt(1 - beta2**steps),
             amsgrad=False,
             maximize=False,
+            grad_scale=factor.reciprocal(),  # by which torch divides
         )
         for weight, updated in zip(weights, exact):
             if weight.dtype in HALVES:
@@ -105,6 +118,18 @@ class FairseqFusedAdam(FairseqAdam):
     def __init__(self, cfg: FusedAdamConfig, params: Any) -> None:
         FairseqOptimizer.__init__(self, cfg)  # its own class would choose among its own optimizers
         self._optimizer = FusedAdam(params, **self.optimizer_config)
+
+    def multiply_grads(self, c: float | Tensor) -> None:
+        """Multiply gradients, when they are used."""
+        self.optimizer.gradient_factor = self.optimizer.gradient_factor * c
+
+    def clip_grad_norm(self, max_norm: float, aggregate_norm_fn: Any = None) -> Tensor:
+        """The norm of the gradients, which are clipped when they are used."""
+        factor = self.optimizer.gradient_factor
+        norm: Tensor = super().clip_grad_norm(0.0, aggregate_norm_fn) * factor
+        if max_norm > 0:
+            self.multiply_grads((max_norm / (norm + 1e-6)).clamp(max=1))
+        return norm
 
 
 # A checkpoint tells the name of this class, and fairseq goes on with none of another name. The

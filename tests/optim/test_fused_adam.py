@@ -3,7 +3,7 @@
 import pytest
 import torch
 from conftest import succeed, train_flags
-from fairseq.optim import OPTIMIZER_REGISTRY
+from fairseq.optim import OPTIMIZER_REGISTRY, FairseqOptimizer
 from fairseq.optim.adam import Adam
 from omegaconf import OmegaConf
 
@@ -61,6 +61,62 @@ def test_either_goes_on_with_the_others_state(kinds):
     train(own, then, 30, 60)
     for one, other in zip(own, straight):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def wrapped(name: str, own: list[torch.nn.Parameter]) -> FairseqOptimizer:
+    """As fairseq's trainer has it."""
+    cfg = {"adam_betas": "(0.9, 0.98)", "adam_eps": 1e-8, "weight_decay": 0.01, "lr": [1e-3]}
+    more = {"use_old_adam": True, "fp16_adam_stats": False, "tpu": False}
+    return OPTIMIZER_REGISTRY[name](OmegaConf.create({**cfg, **more}), own)
+
+
+def backward(own: list[torch.nn.Parameter], update: int) -> None:
+    numbers = torch.Generator().manual_seed(update)
+    for weight in own:
+        weight.grad = torch.randn(weight.shape, generator=numbers).to(weight)
+
+
+@pytest.mark.parametrize("longest", [0.0, 1e-2, 1e3])
+@pytest.mark.parametrize("samples", [64.0, torch.tensor(64)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gradients_are_multiplied_and_clipped_as_by_fairseqs_adam(longest, samples, dtype):
+    """Over updates whose norms differ, in float32 and in half precision, of which one is made."""
+    models = {name: weights(dtype) for name in ("adam", "fused_adam")}
+    optimizers = {name: wrapped(name, own) for name, own in models.items()}
+    norms = {name: [] for name in models}
+    for update in range(20 if dtype is torch.float32 else 1):
+        for name, optimizer in optimizers.items():
+            optimizer.zero_grad()
+            backward(models[name], update)
+            optimizer.multiply_grads((1 + update) / samples)
+            norms[name].append(optimizer.clip_grad_norm(longest))
+            optimizer.step()
+    apart = 1e-5 if dtype is torch.float32 else 1e-2
+    torch.testing.assert_close(*norms.values(), rtol=apart, atol=0)
+    # Both are 2e-6 away from the same in float64.
+    torch.testing.assert_close(*models.values(), rtol=1e-5, atol=5e-6)
+    gradients = [[weight.grad for weight in own] for own in models.values()]
+    if dtype is torch.float32:  # others are multiplied in float32, and stay
+        torch.testing.assert_close(*gradients, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("skipped", [True, False])
+def test_an_update_is_multiplied_by_its_own_factor_alone(skipped):
+    """Whether the one before was made or left out, since its gradients had overflowed."""
+    once, twice = weights(torch.float32), weights(torch.float32)
+    for own, updates in [(once, [1]), (twice, [0, 1])]:
+        optimizer = wrapped("fused_adam", own)
+        for update in updates:
+            optimizer.zero_grad()
+            backward(own, update)
+            optimizer.multiply_grads(0.0 if update == 0 else 0.5)
+            if update or not skipped:
+                optimizer.step()
+    if skipped:
+        assert all(map(torch.equal, once, twice))
+    averages = [x["exp_avg"] for x in optimizer.optimizer.state.values()]
+    for weight, average in zip(twice, averages):
+        torch.testing.assert_close(average, 0.1 * weight.grad)
 
 
 def test_a_closure_is_called_with_gradients():
