@@ -6,9 +6,9 @@ taken off:
 
 ``d loss / d z = softmax(z) - other - right [v = y]``, where ``right + V other = 1``.
 
-So it is the one table that is kept, in the precision of the logits. The loss needs no more than the
-softmax's denominator, which one entry a row gives. Rows are worked through in blocks, which stay in
-the processor's cache.
+So it is the one table that is kept, in the precision of the logits, and none is where nothing is
+trained. The loss needs no more than the softmax's denominator, which one entry a row gives. Rows
+are worked through in blocks, which stay in the processor's cache.
 """
 
 from typing import Any
@@ -49,15 +49,16 @@ class _LabelSmoothedNLL(torch.autograd.Function):
         ctx.dtype = logits.dtype
         # float16 cannot hold what is small until it is multiplied by the scale of the loss.
         kept = at_least_float32 if ctx.dtype is torch.float16 else ctx.dtype
-        slope = torch.empty_like(logits, dtype=kept)
+        slope = torch.empty_like(logits, dtype=kept) if ctx.needs_input_grad[0] else None
 
         losses = []
         of_target = target.unsqueeze(-1)
         real = of_target.ne(padding_idx).to(at_least_float32)
         at_once = _AT_ONCE if logits.device.type == "cpu" else _AT_ONCE_ON_A_GPU
-        blocks = (x.split(max(1, at_once // symbols)) for x in (logits, of_target, real, slope))
-        for scores, symbol, counts, out in zip(*blocks):
-            scores = scores.to(at_least_float32)
+        rows = max(1, at_once // symbols)
+        for block in (slice(start, start + rows) for start in range(0, max(1, len(logits)), rows)):
+            symbol, counts = of_target[block], real[block]
+            scores = logits[block].to(at_least_float32)
             probabilities = torch.softmax(scores, dim=-1)
             # The logarithm of the softmax's denominator is the likeliest symbol's logit less its
             # log-probability, which is at least -log V: nothing underflows.
@@ -66,10 +67,12 @@ class _LabelSmoothedNLL(torch.autograd.Function):
             nll = denominator - scores.gather(-1, symbol)
             smooth = symbols * denominator - scores.sum(dim=-1, keepdim=True)
             losses.append((torch.cat([nll, smooth], dim=-1) * counts).sum(dim=0))
-            probabilities.sub_(other)
-            probabilities.scatter_add_(-1, symbol, torch.full_like(counts, -right))
-            torch.mul(probabilities, counts, out=out)
-        ctx.save_for_backward(slope)
+            if slope is not None:
+                probabilities.sub_(other)
+                probabilities.scatter_add_(-1, symbol, torch.full_like(counts, -right))
+                torch.mul(probabilities, counts, out=slope[block])
+        if slope is not None:
+            ctx.save_for_backward(slope)
         nll, smooth = torch.stack(losses).sum(dim=0).unbind()
         ctx.mark_non_differentiable(nll)
         return right * nll + other * smooth, nll

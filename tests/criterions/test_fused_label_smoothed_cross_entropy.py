@@ -11,6 +11,7 @@ from fairseq.criterions.label_smoothed_cross_entropy import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fairseq_memtx.criterions.fused_label_smoothed_cross_entropy import (
     FusedLabelSmoothedCrossEntropy,
@@ -49,6 +50,29 @@ def equals_fairseqs(rows: int, vocabulary: int, epsilon: float, size: float, see
     torch.testing.assert_close(our_nll, nll.detach().reshape(()))
     expected = torch.autograd.grad(loss * 3, logits)[0]
     torch.testing.assert_close(torch.autograd.grad(ours * 3, logits)[0], expected)
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_the_table_of_gradients_is_made_for_training_alone(trains, monkeypatch):
+    """What is as large as the logits; the loss is the same with it and without."""
+    made = []
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            out = function(*args, **(kwargs or {}))
+            made.extend(part.numel() for part in [out] if isinstance(part, torch.Tensor))
+            return out
+
+    monkeypatch.setattr(label_smoothing, "_AT_ONCE", 120)
+    logits = torch.randn(40, 60, requires_grad=True)
+    target = torch.arange(40) % 6
+    expected = label_smoothed_nll(logits, target, 0.1, PAD)
+    with torch.set_grad_enabled(trains):
+        given = logits * 1  # as a model gives them
+        with Sizes():
+            losses = label_smoothed_nll(given, target, 0.1, PAD)
+    assert list(map(float, losses)) == list(map(float, expected))
+    assert max(made) == logits.numel() if trains else max(made) < logits.numel() / 10
 
 
 def test_second_backward_is_refused():
