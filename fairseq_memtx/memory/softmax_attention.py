@@ -80,9 +80,13 @@ def hide(scores: Tensor, hidden: Tensor) -> None:
     It is finite, so that a query that may look nowhere stays defined. Where others are seen, its
     weight is zero, and so is the gradient of its score.
     """
-    nothing, anything = scores.new_tensor([torch.finfo(scores.dtype).min, torch.inf])
-    # The lesser of two is taken many at a time, where `masked_fill_` goes from one to the next.
-    torch.minimum(scores.detach(), torch.where(hidden, nothing, anything), out=scores.detach())
+    scores, least = scores.detach(), torch.finfo(scores.dtype).min
+    if scores.device.type != "cpu":
+        scores.masked_fill_(hidden, least)
+        return
+    # There `masked_fill_` goes from one to the next, and the lesser of two is taken many at a time.
+    most = torch.where(hidden, scores.new_full((), least), torch.inf)
+    torch.minimum(scores, most, out=scores)
 
 
 def softmax(scores: Tensor) -> Tensor:

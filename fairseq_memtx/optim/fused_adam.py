@@ -73,7 +73,7 @@ class FusedAdam(Adam):
             squares.append(state["exp_avg_sq"])
             state["step"] = steps
         beta1, beta2 = group["betas"]
-        factor = torch.as_tensor(self.gradient_factor, dtype=torch.float32, device=device)
+        one = torch.ones((), dtype=torch.float32, device=device)
         torch._fused_adamw_(
             exact,
             gradients,
@@ -88,7 +88,7 @@ class FusedAdam(Adam):
             eps=group["eps"] / math.sqrt(1 - beta2**steps),
             amsgrad=False,
             maximize=False,
-            grad_scale=factor.reciprocal(),  # by which torch divides
+            grad_scale=one.div_(self.gradient_factor),  # torch divides by it
         )
         for weight, updated in zip(weights, exact):
             if weight.dtype in HALVES:
@@ -119,14 +119,24 @@ class FairseqFusedAdam(FairseqAdam):
         FairseqOptimizer.__init__(self, cfg)  # its own class would choose among its own optimizers
         self._optimizer = FusedAdam(params, **self.optimizer_config)
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether gradients are multiplied by `FusedAdam`; not behind what shards its state."""
+        return isinstance(self.optimizer, FusedAdam)
+
     def multiply_grads(self, c: float | Tensor) -> None:
         """Multiply gradients, when they are used."""
+        if not self.multiplies:
+            super().multiply_grads(c)
+            return
         self.optimizer.gradient_factor = self.optimizer.gradient_factor * c
 
     def clip_grad_norm(self, max_norm: float, aggregate_norm_fn: Any = None) -> Tensor:
         """The norm of the gradients, which are clipped when they are used."""
-        factor = self.optimizer.gradient_factor
-        norm: Tensor = super().clip_grad_norm(0.0, aggregate_norm_fn) * factor
+        if not self.multiplies:
+            return super().clip_grad_norm(max_norm, aggregate_norm_fn)
+        norm: Tensor = super().clip_grad_norm(0.0, aggregate_norm_fn)
+        norm = norm * self.optimizer.gradient_factor
         if max_norm > 0:
             self.multiply_grads((max_norm / (norm + 1e-6)).clamp(max=1))
         return norm

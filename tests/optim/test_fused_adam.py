@@ -125,6 +125,19 @@ def test_an_update_is_multiplied_by_its_own_factor_alone(skipped):
         torch.testing.assert_close(average, 0.1 * 0.5 * weight.grad)
 
 
+def test_gradients_are_multiplied_at_once_for_another_optimizer():
+    """As the one that fairseq puts around it for ``--zero-sharding os``."""
+    (own, *_) = weights(torch.float32)
+    optimizer = wrapped("fused_adam", [own])
+    optimizer._optimizer = torch.optim.SGD([own], lr=1.0)
+    backward([own], 0)
+    expected = own.detach() - 0.5 * own.grad / (0.5 * own.grad).norm()
+    optimizer.multiply_grads(0.5)
+    assert optimizer.clip_grad_norm(1.0) > 1
+    optimizer.step()
+    torch.testing.assert_close(own, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_closure_is_called_with_gradients():
     (weight, *_) = weights(torch.float64)
 
