@@ -1,11 +1,14 @@
 """The commands a user runs, on a toy corpus, end to end."""
 
 import re
+import sys
 
 import pytest
 import torch
-from conftest import fail, succeed, train_flags
-from fairseq import checkpoint_utils
+from conftest import fail, run, succeed, train_flags
+from fairseq import checkpoint_utils, options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from gpu_check import warm_commands
 
 from fairseq_memtx.models.mem_transformer import MemoryTransformerModel
 
@@ -217,3 +220,19 @@ def test_a_generator_advises_no_flags_of_a_training(toy_data, trained):
     line = fail("fairseq-generate", toy_data, *PLUGIN, *flags)
     assert "the checkpoint is of another model" in line
     assert not re.search("--(save-dir|arch|finetune-from-model)", line)
+
+
+def test_settings_are_parsed_before_a_command_of_the_tests():
+    """Which spares a fifth of it; the settings are those that it is given all the same."""
+    told = run("test_commands:tell_settings", "--lr", 0.125)
+    assert told.stdout.split() == ["True", "[0.125]", "data"], told.stderr
+
+
+def tell_settings() -> None:
+    """Print whether they were, and some of a command."""
+    args = options.parse_args_and_arch(
+        options.get_training_parser(), ["data", "--arch", "transformer", *sys.argv[1:]]
+    )
+    cfg = convert_namespace_to_omegaconf(args)
+    before = warm_commands.PARSED_SETTINGS in sys.modules
+    print(before, cfg.optimization.lr, cfg.task.data)

@@ -40,8 +40,8 @@ _BLOCKS = [
 _MARKS = "".join(
     chr(code)
     for first, last in [*_BLOCKS, (0x0300, 0x036F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF)]
+    if last - first < 0x1000  # larger blocks are Han characters, and have none
     for code in range(first, last + 1)
-    if code < 0x20000 or code >= 0xE0000
     if unicodedata.category(chr(code)).startswith("M")
 )
 _SPACELESS = "".join(f"{chr(first)}-{chr(last)}" for first, last in _BLOCKS)

@@ -1,8 +1,8 @@
 """Commands of fairseq in processes that have fairseq loaded already.
 
 Each is what its script in the environment's ``bin`` does, in a process of its own that knows
-nothing of its caller or of the plugin; only the seconds in which torch and fairseq are imported are
-spent once, in a server from which all such processes are forked.
+nothing of its caller or of the plugin; only the seconds in which torch and fairseq are imported,
+and fairseq's own settings parsed, are spent once, in a server from which all of them are forked.
 """
 
 import atexit
@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import Callable
 
 _SERVED = multiprocessing.get_context("forkserver")
-_SERVED.set_forkserver_preload(["fairseq", "torch._dynamo"])  # the latter by optimizers
+# torch._dynamo is what optimizers import. The last is found from the top of a clone, and elsewhere
+# passed over: it saves time alone.
+PARSED_SETTINGS = "tests.gpu_check.parsed_settings"
+_SERVED.set_forkserver_preload(["fairseq", "torch._dynamo", PARSED_SETTINGS])
 # Starting a process asks all others whether they are over, which two threads may not do at a time.
 _ASKING = threading.Lock()
 
