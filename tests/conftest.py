@@ -22,7 +22,7 @@ torch.set_num_threads(1)
 
 from fairseq.data import Dictionary  # noqa: E402
 from fairseq.models import ARCH_CONFIG_REGISTRY  # noqa: E402
-from gpu_check import warm_commands  # noqa: E402
+from gpu_check import parsed_settings, warm_commands  # noqa: E402, F401  the first as it is loaded
 
 from fairseq_memtx.commands.main import main  # noqa: E402
 from fairseq_memtx.models.mem_transformer import MemoryTransformerModel  # noqa: E402

@@ -1,11 +1,13 @@
-"""What hydra would read anew in every command of fairseq, read once by a server of commands.
+"""What hydra would read anew whenever fairseq composes its settings, read once, on being loaded.
 
-fairseq has its settings composed by hydra, out of three hundred words such as
-``common.no_progress_bar=False`` that nearly all commands have in common. To parse those, and to
-copy all that was ever registered, takes a fifth of a short command. See `warm_commands`.
+fairseq has them composed by hydra, out of three hundred words such as
+``common.no_progress_bar=False`` of which nearly all are always the same. To parse those, and to
+copy all that was ever registered, takes a fifth of a short command (see `warm_commands`), and half
+of what a test waits for a small model.
 """
 
 import copy
+import logging
 from functools import cache
 from typing import Any
 
@@ -28,8 +30,10 @@ def _parsed(word: str, rule: str) -> Any:
 
 OverridesParser.parse_rule = _parse_once
 ConfigStore.__deepcopy__ = lambda store, memo: store  # what it gives away it copies once more
+logging.disable(logging.DEBUG)  # which hydra has much to tell to
 for parser, words in (
     (options.get_training_parser(), ["data", "--arch", "transformer"]),
     (options.get_generation_parser(), ["data"]),
 ):
     convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words))
+logging.disable(logging.NOTSET)
