@@ -2,7 +2,7 @@
 # All checks: style, types, then the tests. Sets itself up; later runs install nothing.
 #
 # Launch: bash scripts/run_tests.sh [--quick] [arguments of pytest]
-# 16 to 21 minutes on 2 cores; --quick (no second process, no fuzz, no trainings) 4 to 5.
+# 15 minutes on 2 cores; --quick (no second process, no fuzz, no trainings) 4.
 set -euo pipefail
 source "$(dirname "$0")/environment.sh"
 
