@@ -73,7 +73,9 @@ class FusedAdam(Adam):
             squares.append(state["exp_avg_sq"])
             state["step"] = steps
         beta1, beta2 = group["betas"]
-        one = torch.ones((), dtype=torch.float32, device=device)
+        factor, one = self.gradient_factor, torch.ones((), dtype=torch.float32, device=device)
+        if isinstance(factor, Tensor):  # the norm of gradients on several devices is on one
+            factor = factor.to(device)
         torch._fused_adamw_(
             exact,
             gradients,
@@ -88,7 +90,7 @@ class FusedAdam(Adam):
             eps=group["eps"] / math.sqrt(1 - beta2**steps),
             amsgrad=False,
             maximize=False,
-            grad_scale=one.div_(self.gradient_factor),  # torch divides by it
+            grad_scale=one.div_(factor),  # torch divides by it
         )
         for weight, updated in zip(weights, exact):
             if weight.dtype in HALVES:
